@@ -12,7 +12,15 @@ from collections.abc import Iterator, Mapping
 from config.facts.images import CUSTOM
 from config.facts.instance_limits import limits_of
 from config.facts.reserved import PREFIX_SIZE
-from config.model import AddressMode, InstanceTypeConfig, InterfaceConfig, NodePoolConfig, Profile
+from config.model import (
+    AddressMode,
+    InstanceTypeConfig,
+    InterfaceConfig,
+    NodePoolConfig,
+    Profile,
+    Role,
+)
+from config.profiles import ROLES
 from config.rules.nodes.interfaces import MAX_IPV6, MAX_PREFIXES
 
 Document = Mapping[str, object]
@@ -46,7 +54,28 @@ def notices(document: Document, effective: Document) -> Iterator[str]:
     pools = effective.get("nodePools")
     own = _object(document, "nodePools")
     for name, pool in sorted(pools.items()) if isinstance(pools, Mapping) else ():
+        yield from _count_notices(document, str(name), own.get(name))
         yield from _pool_notices(str(name), pool, own.get(name))
+
+
+def _count_notices(document: Document, name: str, own: object) -> Iterator[str]:
+    """A pool whose few nodes look like exceptions of those that its profile counts."""
+    profile = document.get("profile")
+    if not isinstance(own, Mapping) or "count" in own or "nodes" not in own:
+        return
+    if profile not in tuple(Profile) or own.get("role") not in tuple(Role):
+        return
+    count = ROLES[Profile(profile)].get(Role(own["role"]), {}).get("count")
+    if not isinstance(count, int):
+        return
+    nodes = sorted(map(str, _object(own, "nodes")))
+    counted = {f"{name}-{ordinal}" for ordinal in range(count)}
+    if set(nodes) < counted:
+        yield (
+            f"nodePools.{name}: its nodes are {', '.join(nodes) or 'none'}, because nodes without "
+            f"count names all of them. Write count: {count}, which the profile {profile} has "
+            "without nodes, if these are settings of single nodes."
+        )
 
 
 def _pool_notices(name: str, pool: object, own: object) -> Iterator[str]:

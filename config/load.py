@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,9 @@ from config.rules import broken_rules
 from config.schema_errors import nearest_key, problem_of
 from config.schema_walk import Path, document_path, value_at
 
+_VSWITCH = re.compile(r"network\.subnets\.[^.]+\.zones\.[^.]+")
+_OF_ZONES = re.compile(r"\.zones?(\[\d+\])?$")
+"""Paths of zones that nodes and gateways are in: a vSwitch is missing there that was left out."""
 _ATTEMPTS = 64
 """The most attempts at reading a file. Each one leaves out what could not be read."""
 
@@ -41,6 +45,8 @@ class Reading:
 
     def concerns(self, problem: Problem) -> bool:
         """Whether a problem is real, and not a consequence of what was left out."""
+        if _OF_ZONES.search(problem.path) and any(map(_VSWITCH.fullmatch, self.left_out)):
+            return False
         text = f"{problem.rule} "
         return not any(
             _related(problem.path, path) or f"{path} " in text or f"{path})" in text

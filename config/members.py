@@ -54,9 +54,17 @@ def home_zone(config: ClusterConfig) -> str | None:
     Resources that need one of several zones use it, because zones and subnets that are added later
     do not change it.
     """
+    return next((m.zone for m in (*_planes(config), *members_of(config).values())), None)
+
+
+def has_balancer(config: ClusterConfig) -> bool:
+    """Whether a load balancer of this stack is before several API servers."""
+    return config.kubernetes.mode == "kubeadm" and len(_planes(config)) > 1
+
+
+def _planes(config: ClusterConfig) -> list[Member]:
     members = members_of(config).values()
-    planes = [m for m in members if config.node_pools[m.pool].role is Role.CONTROL_PLANE]
-    return next((m.zone for m in (*planes, *members)), None)
+    return [m for m in members if config.node_pools[m.pool].role is Role.CONTROL_PLANE]
 
 
 def pool_members(config: ClusterConfig, name: str, pool: NodePoolConfig) -> Iterator[Member]:

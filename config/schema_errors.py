@@ -293,6 +293,8 @@ def _network_fault(_steps: Path, value: object, _context: Context) -> Fault:
             "Not a valid IPv4 network.",
             "Write the network address and the length of its prefix, as 172.31.192.0/20.",
         )
+    if text != str(value):
+        return "Not a valid IPv4 network: it begins or ends with a space.", f"Write {aligned}."
     rule = (
         f"It is misaligned: a /{aligned.prefixlen} begins at a multiple of its "
         f"{aligned.num_addresses} addresses."

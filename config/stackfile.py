@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 import yaml
 
@@ -158,6 +158,9 @@ def _error(path: str, rule: str, remedy: str) -> ConfigError:
     return ConfigError([Problem(path=path, value=None, rule=rule, remedy=remedy)])
 
 
+_MERGE: Final = "tag:yaml.org,2002:merge"
+
+
 class _DuplicateKeyError(yaml.MarkedYAMLError):
     """A key that one object has twice."""
 
@@ -187,9 +190,11 @@ class _Loader(yaml.SafeLoader):
     ) -> dict[Hashable, object]:
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
+            if key_node.tag == _MERGE:
+                continue  # `<<: *anchor`, which has no value of its own; the loader resolves it.
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, Hashable):
-                if key in seen and key_node.tag != "tag:yaml.org,2002:merge":
+                if key in seen:
                     raise _DuplicateKeyError(
                         problem=f"the key {key} is there twice", problem_mark=key_node.start_mark
                     )

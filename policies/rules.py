@@ -1,7 +1,7 @@
 """The rules. Each takes a resource's type token and inputs, and yields its problems.
 
 Inputs have the names that Pulumi sends (camelCase). A value that is unknown in a preview is absent.
-A rule that needs it passes in the preview and judges it in `pulumi up`.
+A rule that needs it passes in the preview and checks it in `pulumi up`.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ PRODUCTION: tuple[Rule, ...] = (*ALWAYS, disks_are_encrypted)
 
 
 def violations(kind: str, inputs: Inputs, *, production: bool) -> tuple[Violation, ...]:
-    """Judge one resource by all rules of its environment."""
+    """Check one resource by all rules of its environment."""
     rules = PRODUCTION if production else ALWAYS
     return tuple(violation for rule in rules for violation in rule(kind, inputs))
 

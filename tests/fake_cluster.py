@@ -97,6 +97,10 @@ class FakeCluster(ClusterApi):
     """Data by name; writing them is not in `done`."""
     now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
 
+    async def time(self) -> datetime:
+        self._answer()
+        return self.now
+
     async def read_secret(
         self, namespace: str, name: str
     ) -> tuple[Mapping[str, str] | None, datetime]:

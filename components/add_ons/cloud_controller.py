@@ -189,7 +189,7 @@ class ProviderIds(pulumi.ComponentResource):
                     parent=self,
                     provider=args.provider,
                     retain_on_delete=True,
-                    hooks=pulumi.ResourceHookBinding(before_create=[free]),
+                    hooks=pulumi.ResourceHookBinding(before_create=[free], before_update=[free]),
                 ),
             )
         self.register_outputs({})

@@ -123,6 +123,10 @@ class ClusterApi:
         """The API server's version, for example `v1.35.4`."""
         return str((await self._ask("GET", "/version"))["gitVersion"])
 
+    async def time(self) -> datetime:
+        """The API server's own time of day."""
+        return _time_of(await self._send("GET", "/version"))
+
     async def nodes(self) -> Mapping[str, KubernetesNode]:
         """Every node of the cluster, by name."""
         listed = await self._ask("GET", "/api/v1/nodes")
@@ -262,10 +266,7 @@ class ClusterApi:
     ) -> tuple[Mapping[str, str] | None, datetime]:
         """A Secret's decoded data (None without the Secret) and the API server's own time."""
         answer = await self._send("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}")
-        try:
-            now = parsedate_to_datetime(answer.headers["Date"])
-        except (KeyError, ValueError):
-            now = datetime.now(UTC)
+        now = _time_of(answer)
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return None, now
         entries = _checked(answer).get("data") or {}
@@ -353,6 +354,14 @@ def _checked(answer: httpx.Response) -> Any:  # noqa: ANN401 - Kubernetes' JSON
     if not answer.is_success:
         raise ClusterError(f"HTTP {answer.status_code}: {_message(answer)}")
     return answer.json()
+
+
+def _time_of(answer: httpx.Response) -> datetime:
+    """When the API server answered, by its own clock; by ours if it does not tell."""
+    try:
+        return parsedate_to_datetime(answer.headers["Date"])
+    except (KeyError, ValueError):
+        return datetime.now(UTC)
 
 
 def _message(answer: httpx.Response) -> str:

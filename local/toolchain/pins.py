@@ -22,6 +22,8 @@ TERRAFORM_PROVIDER_VERSION: Final = "1.285.0"
 """Upstream's provider in the plugin `ALICLOUD_VERSION` (`alicloud/go.mod`)."""
 CONTAINERD_VERSION: Final = "2.2.1"
 """A release of the series that the user-data pins (`planning/nodes/guest_system.py`)."""
+CRI_TOOLS_VERSION: Final = "1.34.0"
+"""The newest release whose tag the Go module proxy has before 1.37; any release speaks CRI v1."""
 SPIDERPOOL_VERSION: Final = "1.2.2"
 MULTUS_VERSION: Final = "4.1.4"
 CNI_PLUGINS_VERSION: Final = "1.9.0"
@@ -29,7 +31,7 @@ CNI_PLUGINS_VERSION: Final = "1.9.0"
 `charts/spiderpool/values.yaml` and `images/spiderpool-plugins/version.sh`."""
 COREDNS_VERSION: Final = "1.14.2"
 """`CoreDNSVersion` in `cmd/kubeadm/app/constants/constants.go` of the pinned Kubernetes."""
-PODS_VERSION: Final = "1"
+PODS_VERSION: Final = "2"
 """Of our own programs for pods: increase it when one of them changes what it does."""
 
 
@@ -160,6 +162,12 @@ NODE: Final = (
         stamps={"github.com/containerd/containerd/v2/version.Version": f"v{CONTAINERD_VERSION}"},
         # Snapshotters that a machine of the local cloud cannot use.
         tags=("no_btrfs", "no_zfs", "no_devmapper"),
+    ),
+    Build(
+        name="cri-tools",
+        version=CRI_TOOLS_VERSION,
+        programs={"crictl": "sigs.k8s.io/cri-tools/cmd/crictl"},
+        stamps={"sigs.k8s.io/cri-tools/pkg/version.Version": f"v{CRI_TOOLS_VERSION}"},
     ),
 )
 """The programs of a virtual machine of the local cloud, built on request."""

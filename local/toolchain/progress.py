@@ -70,6 +70,8 @@ class Work:
 
     def describe(self, seconds: float) -> str:
         """Describe all of it, `seconds` after the beginning."""
+        if not self._share:
+            return f"nothing to build, downloading for {_duration(seconds)}"
         fraction = self.fraction()
         line = f"{fraction:.0%} built after {_duration(seconds)}"
         if _SURE <= fraction < 1:

@@ -49,7 +49,7 @@ class Marks:
         return {**own_tags(self.plan.name, self.plan.profile), TAG_ETCD_CA: self.ca}
 
     def origin(self, item: Answer) -> Origin:
-        """Judge a disk or a snapshot, as the cloud describes it."""
+        """Check a disk or a snapshot, as the cloud describes it."""
         tags = tags_of(item)
         mark = tags.get(TAG_ETCD_CA)
         if mark == self.ca or str(item.get("SnapshotName") or "").rpartition("_")[2] in (

@@ -103,12 +103,7 @@ def compare(path: str, before: str | None, after: str | None) -> StackChange:
             figures=figures,
         )
     if old is None:
-        return StackChange(
-            path=path,
-            verdict=Verdict.ADDED,
-            figures=figures,
-            addresses=tuple(_addresses(Record(), _record(new))),
-        )
+        return _added(path, _record(new), figures)
     if isinstance(old, ConfigError):
         return StackChange(
             path=path,
@@ -117,6 +112,19 @@ def compare(path: str, before: str | None, after: str | None) -> StackChange:
             figures=figures,
         )
     return change_from_record(path, _record(old), new, figures=figures)
+
+
+def _added(path: str, new: Record, figures: tuple[Figure, ...]) -> StackChange:
+    """A new stack is checked, too: some things are refused to new clusters alone."""
+    transition = check_edit(Record(), new, UNASKED)
+    is_refused = not isinstance(transition, Accepted)
+    return StackChange(
+        path=path,
+        verdict=Verdict.REFUSED if is_refused else Verdict.ADDED,
+        lines=lines(transition) if is_refused else (),
+        figures=figures,
+        addresses=tuple(_addresses(Record(), new)),
+    )
 
 
 def change_from_record(

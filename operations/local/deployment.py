@@ -45,10 +45,14 @@ EIP_RANGE = "127.66.0.0/16"
 
 _TOOLCHAIN = 3600.0
 _START = 300.0
+_START_VIRTUAL = 1800.0
+"""The disk image of virtual machines may have to be made first."""
 _READY = 45.0
 DEAD_CLUSTER: Mapping[str, str] = {"PULUMI_K8S_DELETE_UNREACHABLE": "true"}
 """Objects of a cluster that does not answer are dropped (docs/runbooks/dead-cluster.md)."""
 _UP = 1500.0
+_UP_VIRTUAL = 5400.0
+"""An emulated processor may need half an hour for a machine's boot on a busy host."""
 _DOWN = 900.0
 
 
@@ -64,6 +68,8 @@ class LocalCloud:
     console: Console
     config_file: Path | None = None
     eip_range: str = EIP_RANGE
+    machines: str | None = None
+    """What instances boot into, as `localcloud start --machines` takes it; None: as before."""
     outer: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     def up(self) -> None:
@@ -95,7 +101,7 @@ class LocalCloud:
         with progress.step("Stack"):
             self._prepare(stack, plan, progress)
         with progress.step("pulumi up", streams=True):
-            stack.up(deadline=_UP)
+            stack.up(deadline=_UP if self.machines is None else _UP_VIRTUAL)
         outputs = stack.outputs(secrets=True)
         self._write_kubeconfig(outputs)
         self.console.print()
@@ -224,6 +230,8 @@ class LocalCloud:
             plan.region,
             "--eip-range",
             self.eip_range,
+            *(() if self.machines is None else ("--machines", self.machines)),
+            deadline=_START if self.machines is None else _START_VIRTUAL,
         )
         self._check_machines_boot(done)
         write_trust_bundle(self.places, public=Path(certifi.where()))
@@ -355,9 +363,9 @@ class LocalCloud:
     def _at(self, module: str, *arguments: str) -> list[str]:
         return [*_module(module, *arguments), "--home", str(self.places.home)]
 
-    def _quietly(self, what: str, *argv: str) -> Finished:
+    def _quietly(self, what: str, *argv: str, deadline: float = _START) -> Finished:
         tools = Runner(env=tool_environment(self.places, self.outer))
-        return self._must(tools.run(argv, deadline=_START, quiet=True), what)
+        return self._must(tools.run(argv, deadline=deadline, quiet=True), what)
 
     @staticmethod
     def _must(done: Finished, what: str) -> Finished:

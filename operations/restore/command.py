@@ -37,7 +37,7 @@ def restore_cluster(  # noqa: PLR0913 - each is an option of the command
     places: Places,
     *,
     config_file: Path | None,
-    anew: bool,
+    starts_over: bool,
     confirmed: bool,
     console: Console,
 ) -> RestorePlan:
@@ -71,7 +71,7 @@ def restore_cluster(  # noqa: PLR0913 - each is an option of the command
     )
     with reaching(kubeconfig, stack.runner) as runner:
         situation = steps.situation(api_server_is_ready=_is_ready(runner))
-        restore = plan_restore(situation, datetime.now(UTC), anew=anew)
+        restore = plan_restore(situation, datetime.now(UTC), starts_over=starts_over)
         reasons = list(refusals(situation)) if restore.continues is None else []
         if reasons:
             raise OperationError(

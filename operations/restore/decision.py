@@ -150,7 +150,7 @@ def refusals(situation: Situation) -> Iterator[str]:
         )
 
 
-def plan_restore(situation: Situation, now: datetime, *, anew: bool) -> RestorePlan:
+def plan_restore(situation: Situation, now: datetime, *, starts_over: bool) -> RestorePlan:
     """Decide what is deleted before the cluster is created again.
 
     Every machine and disk of the control planes is deleted: one that comes back later could form a
@@ -159,7 +159,7 @@ def plan_restore(situation: Situation, now: datetime, *, anew: bool) -> RestoreP
     - a disk that is not from the snapshot has taken the first control plane's place, or
     - that control plane has no disk, and the API server is ready without it: then the restored
       cluster is alive and has lost that machine, or
-    - `anew` is set.
+    - `starts_over` is set.
     """
     began = situation.snapshot.restore_began
     is_recent = began is not None and now - began < CONTINUED_WITHIN
@@ -169,7 +169,7 @@ def plan_restore(situation: Situation, now: datetime, *, anew: bool) -> RestoreP
         if first_disk is None
         else first_disk.created_from == situation.snapshot.id
     )
-    if is_recent and may_continue and not anew:
+    if is_recent and may_continue and not starts_over:
         return RestorePlan(continues=began, machines={}, disks={})
     return RestorePlan(
         continues=None,

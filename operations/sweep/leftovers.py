@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +18,7 @@ from planning.names import (
     own_tags,
     vswitch_name,
 )
+from planning.nodes.endpoint import admitted
 
 BY_TAG = f"tag {TAG_CLUSTER}"
 BY_CONTROLLER = f"tag {TAG_CONTROLLER}"
@@ -61,6 +63,8 @@ class OwnedNames:
     vswitches: frozenset[str]
     """Names of vSwitches, of their SNAT entries and of their CIDR reservations."""
     eips: frozenset[str]
+    admitted: frozenset[str]
+    """The entries of the access control list of the API server's load balancer."""
 
     @classmethod
     def of(cls, plan: ClusterPlan) -> OwnedNames:
@@ -79,6 +83,7 @@ class OwnedNames:
             ),
             vswitches=frozenset(vswitch_name(plan.name, key) for key in plan.network.vswitches),
             eips=frozenset({nat_eip_name(plan.name), api_endpoint_name(plan.name)}),
+            admitted=frozenset(str(cidr) for cidr in admitted(plan).values()),
         )
 
 
@@ -162,6 +167,10 @@ def _nats(survey: _Survey) -> list[Answer]:
 
 def _balancers(survey: _Survey) -> list[Answer]:
     return survey.every("slb", "DescribeLoadBalancers", "LoadBalancers", "LoadBalancer")
+
+
+def _access_control_lists(survey: _Survey) -> list[Answer]:
+    return survey.every("slb", "DescribeAccessControlLists", "Acls", "Acl")
 
 
 def _eips(survey: _Survey) -> list[Answer]:
@@ -249,6 +258,75 @@ def _server_groups(survey: _Survey) -> Iterator[Leftover]:
                 yield Leftover(kind="server group", id=group_id, name=name, sign=BY_PARENT, of=id_)
 
 
+def _backend_servers(survey: _Survey) -> Iterator[Leftover]:
+    """A machine in the state that is in the API's server group, where the state lacks that."""
+    for group in _groups_of_state(survey):
+        answer = survey.api.call("slb", "DescribeVServerGroupAttribute", VServerGroupId=group)
+        for server in (answer.get("BackendServers") or {}).get("BackendServer") or ():
+            machine = str(server.get("ServerId", ""))
+            id_ = f"{group}:{machine}:{server.get('Port')}"
+            if survey.state.has(_MACHINE, machine) and not survey.state.has(_SERVER, id_):
+                yield Leftover(kind="backend server", id=id_, sign=BY_PARENT, of=group)
+
+
+def _groups_of_state(survey: _Survey) -> Iterator[str]:
+    for balancer in _balancers(survey):
+        id_ = str(balancer["LoadBalancerId"])
+        if not survey.state.has(_BALANCER, id_):
+            continue
+        for item in survey.every(
+            "slb", "DescribeVServerGroups", "VServerGroups", "VServerGroup", LoadBalancerId=id_
+        ):
+            group = str(item["VServerGroupId"])
+            if survey.state.has("alicloud:slb/serverGroup:ServerGroup", group):
+                yield group
+
+
+def _access_entries(survey: _Survey) -> Iterator[Leftover]:
+    """An entry that the plan, or a creation that was cut off, adds to a list in the state.
+
+    Other entries are somebody's own, and stop no run.
+    """
+    ours = survey.owned.admitted | survey.state.unfinished(_ENTRY, "entry")
+    for item in _access_control_lists(survey):
+        acl = str(item["AclId"])
+        if not survey.state.has("alicloud:slb/acl:Acl", acl):
+            continue
+        for block in _entries_of(survey.api, acl):
+            id_ = f"{acl}:{block}"
+            if block in ours and not survey.state.has(_ENTRY, id_):
+                yield Leftover(kind="access entry", id=id_, name=block, sign=BY_NAME, of=acl)
+
+
+def _entries_of(api: Api, acl: str) -> list[str]:
+    entries: list[str] = []
+    for page in itertools.count(1):
+        answer = api.call(
+            "slb",
+            "DescribeAccessControlListAttribute",
+            AclId=acl,
+            Page=page,
+            PageSize=_ENTRIES_A_PAGE,
+        )
+        part = (answer.get("AclEntrys") or {}).get("AclEntry") or ()
+        entries += [str(entry.get("AclEntryIP", "")) for entry in part]
+        if not part or len(entries) >= int(answer.get("TotalAclEntry") or 0):
+            break
+    return entries
+
+
+def _access_lists(survey: _Survey) -> Iterator[Leftover]:
+    """A list is tagged after its creation, so an untagged, empty one with our name is ours, too."""
+    for acl in _access_control_lists(survey):
+        id_, name = str(acl["AclId"]), str(acl.get("AclName") or "")
+        sign = survey.sign(acl, id_=id_, name=name)
+        if sign is None and id_ not in survey.state.words and name == survey.owned.api:
+            is_unfinished = not tags_of(acl) and not _entries_of(survey.api, id_)
+            sign = BY_NAME if is_unfinished else None
+        if sign is not None:
+            yield Leftover(kind="access control list", id=id_, name=name, sign=sign)
+
+
 def _ipv6_bandwidths(survey: _Survey) -> Iterator[Leftover]:
     """Public bandwidth of an address on an ENI in the state; any other is deleted with its ENI."""
     vswitches = survey.state.of_type("alicloud:vpc/switch:Switch")
@@ -271,7 +349,7 @@ def _ipv6_bandwidths(survey: _Survey) -> Iterator[Leftover]:
 
 @dataclass(frozen=True, kw_only=True)
 class _TaggedKind:
-    """A kind that has tags: all of it is listed, and judged one by one."""
+    """A kind that has tags: all of it is listed, and each item is checked."""
 
     kind: str
     product: str
@@ -382,11 +460,18 @@ def _vpcs(survey: _Survey) -> Iterator[Leftover]:
 
 
 _BALANCER = "alicloud:slb/applicationLoadBalancer:ApplicationLoadBalancer"
+_MACHINE = "alicloud:ecs/instance:Instance"
+_SERVER = "alicloud:slb/serverGroupServerAttachment:ServerGroupServerAttachment"
+_ENTRY = "alicloud:slb/aclEntryAttachment:AclEntryAttachment"
+_ENTRIES_A_PAGE = 50
+"""The most that DescribeAccessControlListAttribute answers at once; without it, ten."""
 
 _LISTINGS: tuple[Callable[[_Survey], Iterator[Leftover]], ...] = (
     _role_attachments,
     _snat_entries,
     _eip_associations,
+    _backend_servers,
+    _access_entries,
     _server_groups,
     _ipv6_bandwidths,
     _TaggedKind(
@@ -423,14 +508,7 @@ _LISTINGS: tuple[Callable[[_Survey], Iterator[Leftover]], ...] = (
         name_key="LoadBalancerName",
         names=lambda owned: (owned.api,),
     ),
-    _TaggedKind(
-        kind="access control list",
-        product="slb",
-        action="DescribeAccessControlLists",
-        path=("Acls", "Acl"),
-        id_key="AclId",
-        name_key="AclName",
-    ),
+    _access_lists,
     _TaggedKind(
         kind="network load balancer",
         product="nlb",

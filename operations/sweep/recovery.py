@@ -2,7 +2,8 @@
 
 Cloud resources that such a run created and the state does not have are removed, never adopted:
 nothing depends on them yet, and the next `up` creates them again
-(docs/decisions/recover-by-removal.md). Objects inside the cluster are adopted
+(docs/decisions/recover-by-removal.md). The exception is a disk on its machine
+(`operations.sweep.disk_attachments`). Objects inside the cluster are adopted
 (docs/decisions/recover-inside-kubernetes.md).
 """
 
@@ -19,7 +20,7 @@ from operations.engine.cluster_access import reaching
 from operations.engine.waiting import holds_within
 from operations.failure import ExitCode, OperationError
 from operations.secrets.admin_access import admin_kubeconfig, token_secret
-from operations.sweep.cloud import Api
+from operations.sweep.cloud import Api, CloudError
 from operations.sweep.cluster import (
     DEAD_CLUSTER,
     ClusterRecovery,
@@ -29,6 +30,7 @@ from operations.sweep.cluster import (
     plan_recovery,
 )
 from operations.sweep.command import Ask, Say, Swept, SweptStack, clean
+from operations.sweep.disk_attachments import has_disks, unrecorded_attachments
 from operations.sweep.interrupted import Object, interrupted_creations, settled
 from operations.sweep.leftovers import OwnedNames, leftovers
 from operations.sweep.state import StackState
@@ -43,7 +45,7 @@ _READY_WITHIN = 60.0
 
 
 Agree = Callable[[Sequence[Finding]], bool]
-"""Shows what is done inside the cluster, and returns whether it may be."""
+"""Shows what is done besides removals in the cloud, and returns whether it may be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,7 @@ class Recovered:
     unlocked: bool
     swept: Swept
     findings: Sequence[Finding] = ()
-    """What it mended inside the cluster, or left alone."""
+    """What it mended in the state and inside the cluster, or left alone."""
     is_cluster_silent: bool = False
     """The API server did not answer, so the releases in it were not looked at."""
 
@@ -78,8 +80,8 @@ class Recovered:
 def recover_stack(swept: SweptStack, *, ask: Ask, agree: Agree, say: Say) -> Recovered:
     """Release a dead run's lock, remove its leftovers, and settle its pending operations.
 
-    Objects inside the cluster are taken into the state, and pending releases rolled back. A second
-    call continues an interrupted one; on a healthy stack it does nothing.
+    Attached disks and objects inside the cluster are taken into the state, and pending releases
+    rolled back. A second call continues an interrupted one; on a healthy stack it does nothing.
 
     Raises:
         OperationError: Another run is at work, Pulumi does not know the stack, the cluster has to
@@ -95,6 +97,7 @@ def recover_stack(swept: SweptStack, *, ask: Ask, agree: Agree, say: Say) -> Rec
     if state.pending:
         wait_until_quiet(api, swept.owned, state)
     deployment = swept.stack.deployment() or {}
+    attachments = _unrecorded(api, deployment)
     with _cluster(swept, deployment) as cluster:
         inside = (
             ClusterRecovery()
@@ -110,10 +113,12 @@ def recover_stack(swept: SweptStack, *, ask: Ask, agree: Agree, say: Say) -> Rec
                 ),
             )
         )
-        if inside.findings and not agree(inside.findings):
+        findings = (*map(_taken_over, attachments), *inside.findings)
+        if findings and not agree(findings):
             raise OperationError(
-                f"Nothing was changed: {len(inside.findings)} objects of stack {swept.name} in the "
-                "cluster would stop the next `pulumi up`. Run this again and agree, or add --yes.",
+                f"Nothing was changed. The next `pulumi up` of stack {swept.name} would stop at "
+                f"{', '.join(finding.title for finding in findings)}. Run this again and agree, or "
+                "add --yes.",
                 code=ExitCode.LEFTOVERS,
             )
         cleaned = clean(api, swept.owned, state, ask=ask, say=say)
@@ -126,15 +131,35 @@ def recover_stack(swept: SweptStack, *, ask: Ask, agree: Agree, say: Say) -> Rec
             )
         for call in inside.calls:
             call()
-    if state.pending:
-        swept.stack.write_deployment(settled(deployment, inside.resources))
+    if state.pending or attachments:
+        resources = (*attachments, *inside.resources)
+        swept.stack.write_deployment(settled(deployment, resources))
     return Recovered(
         pending=state.pending,
         unlocked=unlocked,
         swept=cleaned,
-        findings=inside.findings,
+        findings=findings,
         is_cluster_silent=cluster is None and has_work(deployment),
     )
+
+
+def _unrecorded(api: Api, deployment: Object) -> tuple[Object, ...]:
+    if not has_disks(deployment):
+        return ()
+    try:
+        disks = api.every("ecs", "DescribeDisks", "Disks", "Disk", DiskType="data")
+    except CloudError as error:
+        raise OperationError(
+            f"The cloud refuses {error}. Without the list of disks nobody can tell which of them "
+            "are attached. Grant ecs:DescribeDisks, and run this again."
+        ) from error
+    return unrecorded_attachments(deployment, disks)
+
+
+def _taken_over(attachment: Object) -> Finding:
+    disk, _, machine = str(attachment["id"]).partition(":")
+    title = f"disk {disk} on machine {machine}"
+    return Finding(title=title, step="taken into the state", is_mended=True)
 
 
 @contextmanager

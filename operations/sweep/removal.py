@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -106,6 +107,25 @@ def _listener(api: Api, item: Leftover) -> None:
     )
 
 
+def _backend_server(api: Api, item: Leftover) -> None:
+    _, machine, port = item.id.split(":")
+    api.call(
+        "slb",
+        "RemoveVServerGroupBackendServers",
+        VServerGroupId=item.of,
+        BackendServers=json.dumps([{"ServerId": machine, "Port": port}]),
+    )
+
+
+def _access_entry(api: Api, item: Leftover) -> None:
+    api.call(
+        "slb",
+        "RemoveAccessControlListEntry",
+        AclId=item.of,
+        AclEntrys=json.dumps([{"entry": item.name}]),
+    )
+
+
 def _load_balancer(api: Api, item: Leftover) -> None:
     """Lift the protection that the former cloud controller set, and delete the load balancer."""
     api.call(
@@ -165,6 +185,8 @@ _DELETIONS: Mapping[str, Callable[[Api, Leftover], None]] = {
     "role attachment": _role_attachment,
     "SNAT entry": _snat_entry,
     "EIP association": _eip_association,
+    "backend server": _backend_server,
+    "access entry": _access_entry,
     "listener": _listener,
     "server group": _by_id("slb", "DeleteVServerGroup", "VServerGroupId"),
     "IPv6 bandwidth": _ipv6_bandwidth,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from operations.engine.pulumi_stack import pending_operation
 
@@ -27,6 +27,8 @@ class StackState:
     """Type token and id, for resources whose id in the cloud is a name that others may have."""
     pending: tuple[str, ...]
     """Operations that a run began and did not finish, as `creating <type> <name>`."""
+    creating: tuple[Mapping[str, object], ...] = field(default=(), repr=False)
+    """The resources of those that are creations; an input may be a secret."""
 
     @classmethod
     def of(cls, deployment: Mapping[str, object] | None) -> StackState:
@@ -54,6 +56,12 @@ class StackState:
             words=frozenset(words),
             ids=frozenset(ids),
             pending=tuple(pending_operation(item) for item in pending),
+            creating=tuple(
+                resource
+                for item in pending
+                if item.get("type") == "creating"
+                and isinstance(resource := item.get("resource"), Mapping)
+            ),
         )
 
     def has(self, type_: str, id_: str) -> bool:
@@ -63,6 +71,11 @@ class StackState:
     def of_type(self, type_: str) -> frozenset[str]:
         """Return the ids of a type token."""
         return frozenset(id_ for token, id_ in self.ids if token == type_)
+
+    def unfinished(self, type_: str, key: str) -> frozenset[str]:
+        """Return an input of the pending creations of a type token."""
+        inputs = (item.get("inputs") for item in self.creating if item.get("type") == type_)
+        return frozenset(str(each[key]) for each in inputs if isinstance(each, Mapping))
 
     @property
     def has_machines(self) -> bool:

@@ -1,7 +1,8 @@
 """The check of the addresses that a node advertises, by the rule of its own unit.
 
-The rule is `COUNT_ADDRESSES` of `planning/nodes/node.sh`: free addresses that nobody has reserved,
-and those whose pod has asked for one; never less than the node's pods ask for together.
+The rule is `COUNT_ADDRESSES` of `planning/nodes/node.sh`: free addresses that nobody has reserved
+and the pool does not exclude, and those whose pod has asked for one; never less than the node's
+pods ask for together.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class _Account:
     paid: int
     """Those whose pod did."""
     reserved: int
-    """Free ones that no pod gets, because a SpiderReservedIP has them."""
+    """Free ones that no pod gets: a SpiderReservedIP has them, or the pool's `excludeIPs`."""
     free: int
     """Those that are neither of these; none where the pool gives no address."""
     bound: int
@@ -67,10 +68,12 @@ def _account(cluster: Cluster, node: str, nic: str, resource: str) -> _Account:
 
 
 def _reserved(pool: Object, reservations: Iterable[Object]) -> int:
+    excluded = pool["spec"].get("excludeIPs") or ()
+    lists = [excluded, *(each["spec"].get("ips") or () for each in reservations)]
     reserved = [
         range(int(ip_address(first)), int(ip_address(last or first)) + 1)
-        for reservation in reservations
-        for first, _, last in (text.partition("-") for text in reservation["spec"].get("ips") or ())
+        for each in lists
+        for first, _, last in (text.partition("-") for text in each)
     ]
     free = (int(ip_address(text)) for text in addresses_of(pool) - allocated_in(pool).keys())
     return sum(any(address in span for span in reserved) for address in free)
@@ -105,7 +108,8 @@ def _with_reserved(account: _Account, unit: int) -> str:
     return (
         f"of which {account.reserved} are reserved: pods beyond the other {usable} wait on the "
         f"node. Its machine was made by an earlier release, whose unit (version {unit}) does not "
-        "subtract reserved addresses. Delete the SpiderReservedIP, or replace the machine"
+        "subtract reserved addresses. Delete the SpiderReservedIP or take out the pool's "
+        "excludeIPs, or replace the machine"
     )
 
 
@@ -114,7 +118,7 @@ def _composition(account: _Account) -> str:
         f"its pool has {account.size}, of which {account.uncounted} belong to pods that did not "
         "ask for one"
     )
-    return f"{text} and {account.reserved} are reserved" if account.reserved else text
+    return f"{text} and {account.reserved} are reserved or excluded" if account.reserved else text
 
 
 ADVERTISED_CHECK = Check(

@@ -146,11 +146,22 @@ def _pods(items: Sequence[Object]) -> Iterator[Pod]:
 
 
 def _requests(spec: Object) -> Mapping[str, int]:
-    requests: Counter[str] = Counter()
-    for container in spec.get("containers") or ():
-        of_container = (container.get("resources") or {}).get("requests") or {}
-        requests.update({name: int(n) for name, n in of_container.items() if "/" in name})
-    return requests
+    """What the scheduler counts: containers and sidecars, or an init container that needs more.
+
+    As `PodRequests` of k8s.io/component-helpers (resource/helpers.go).
+    """
+    most, sidecars = Counter[str](), Counter[str]()
+    for container in spec.get("initContainers") or ():
+        most |= sidecars + _of_container(container)
+        if container.get("restartPolicy") == "Always":
+            sidecars += _of_container(container)
+    return most | sum(map(_of_container, spec.get("containers") or ()), sidecars)
+
+
+def _of_container(container: Object) -> Counter[str]:
+    """Whole numbers only. Other resources may be "2k"; a node never has so many addresses."""
+    requests = (container.get("resources") or {}).get("requests") or {}
+    return Counter({name: int(n) for name, n in requests.items() if str(n).isdecimal()})
 
 
 def _interface(annotations: Mapping[str, str]) -> str:

@@ -22,7 +22,7 @@ def _asked(find: Callable[[Cluster], Iterator[str]]) -> Callable[[Cluster], Sequ
     return lambda cluster: [Probe(attempt=lambda _: list(find(cluster)))]
 
 
-def _members(cluster: Cluster) -> Mapping[str, Object]:
+def members(cluster: Cluster) -> Mapping[str, Object]:
     """Nodes of the stack by their name in the cluster, which their pools know."""
     nodes: Mapping[str, Object] = cluster.outputs.get("nodes") or {}
     pools = cluster.outputs.get("ipPools") or {}
@@ -36,7 +36,7 @@ def _members(cluster: Cluster) -> Mapping[str, Object]:
 
 
 def _nodes_ready(cluster: Cluster) -> Iterator[str]:
-    for name in _members(cluster):
+    for name in members(cluster):
         node = cluster.nodes.get(name)
         if node is None:
             yield f"{name} is not in the cluster"
@@ -45,7 +45,7 @@ def _nodes_ready(cluster: Cluster) -> Iterator[str]:
 
 
 def _provider_ids(cluster: Cluster) -> Iterator[str]:
-    for name, planned in _members(cluster).items():
+    for name, planned in members(cluster).items():
         node = cluster.nodes.get(name)
         provider_id = (node or {}).get("spec", {}).get("providerID")
         if node is not None and provider_id != planned.get("providerId"):
@@ -141,7 +141,7 @@ def _metadata_rules(cluster: Cluster) -> Sequence[Probe] | NotRun:
         return NotRun(reason="the stack does not set up the machines of this cluster")
 
     def find(cluster: Cluster) -> Iterator[str]:
-        for name in sorted(_members(cluster).keys() & cluster.nodes.keys()):
+        for name in sorted(members(cluster).keys() & cluster.nodes.keys()):
             annotations = cluster.nodes[name]["metadata"].get("annotations") or {}
             state = annotations.get(METADATA_FOR_PODS)
             if state is None:

@@ -6,10 +6,11 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import ip_address
 
+from config.facts.nics import PRIMARY_NIC
 from config.facts.ranges import CLOUD_SERVICES, METADATA_SERVICE
 from operations.verification.checks import Check, Needs, NotRun, Probe, Shell
 from operations.verification.cluster_objects import Cluster, Object, Pod
-from operations.verification.objects import balancer_addresses
+from operations.verification.objects import balancer_addresses, members
 
 CLIENT, SERVER, SERVICE = "test-app-1", "test-app-2", ("default", "test-svc")
 _NO_APPS = NotRun(reason="no ready pods of the sample apps; write sampleApps.enabled: true")
@@ -48,16 +49,28 @@ def _command(pod: Pod, problem: str, *argv: str, says: str | None = None) -> Pro
 
 
 def _to_own_node(cluster: Cluster) -> Iterable[tuple[Pod, str, str]]:
+    nics = _nic_addresses(cluster)
     for pod in cluster.pods_of(CLIENT):
-        if pod.node in cluster.node_addresses:
-            yield pod, cluster.node_addresses[pod.node], f"its own node {pod.node}"
+        for nic, address in nics.get(pod.node, {}).items():
+            yield pod, address, f"its own node {pod.node} on {nic}"
 
 
 def _to_other_nodes(cluster: Cluster) -> Iterable[tuple[Pod, str, str]]:
     for pod in cluster.pods_of(CLIENT):
-        for node, address in cluster.node_addresses.items():
-            if node != pod.node:
-                yield pod, address, f"node {node}"
+        for node, addresses in _nic_addresses(cluster).items():
+            for nic, address in addresses.items() if node != pod.node else ():
+                yield pod, address, f"node {node} on {nic}"
+
+
+def _nic_addresses(cluster: Cluster) -> Mapping[str, Mapping[str, str]]:
+    """Node → NIC → its primary IPv4 address; only the first NIC's of a node outside the stack."""
+    first = {node: {PRIMARY_NIC: ip} for node, ip in cluster.node_addresses.items()}
+    planned = {
+        node: {nic: str(about["primary"]) for nic, about in member["interfaces"].items()}
+        for node, member in members(cluster).items()
+        if node in cluster.nodes
+    }
+    return {**first, **planned}
 
 
 def _between(app: str, *, same_node: bool) -> Pairs:
@@ -274,14 +287,14 @@ def packet_checks(egress_url: str) -> tuple[Check, ...]:
     return (
         _check(
             "pod-to-own-node",
-            "each pod of test-app-1 pings its own node",
+            "each pod of test-app-1 pings its own node on every NIC",
             "the coordinator's veth route is missing: SpiderCoordinator is not Synced",
             "kubectl get spidercoordinator default -o yaml; kubectl exec POD -- ip route",
             _ping(_to_own_node, "no pod has a node with an address"),
         ),
         _check(
             "pod-to-other-nodes",
-            "each pod of test-app-1 pings every other node",
+            "each pod of test-app-1 pings every other node on every NIC",
             group,
             exec_by_hand,
             _ping(_to_other_nodes, "the cluster has one node"),

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Final
 
-from config.members import home_zone, members_of
-from config.model import ClusterConfig, Role
+from config.members import has_balancer, home_zone
+from config.model import ClusterConfig
 from config.report import Problem
 from config.rules.network.vpc import DEFAULT_GATEWAY_SUBNET
 from planning.addresses.blocks import gateway
@@ -45,10 +45,11 @@ def gateway_places(config: ClusterConfig) -> GatewayPlaces:
     """Place both gateways; they are always in one vSwitch."""
     nat = config.network.nat
     has_nat = nat.enabled and nat.id is None
-    has_api = _has_api_balancer(config)
+    has_api = has_balancer(config)
     if not has_nat and not has_api:
         return GatewayPlaces()
-    subnet = nat.subnet if has_nat and nat.subnet is not None else GATEWAYS
+    # Also without a NAT gateway of this stack: the load balancer stays where it is when that goes.
+    subnet = nat.subnet or GATEWAYS
     if subnet in config.network.subnets:
         place = _in_subnet(config, subnet)
         key = place if isinstance(place, str) else None
@@ -64,15 +65,6 @@ def gateway_places(config: ClusterConfig) -> GatewayPlaces:
     return GatewayPlaces(
         nat=added.key if has_nat else None, api=added.key if has_api else None, added=added
     )
-
-
-def _has_api_balancer(config: ClusterConfig) -> bool:
-    planes = [
-        member
-        for member in members_of(config).values()
-        if config.node_pools[member.pool].role is Role.CONTROL_PLANE
-    ]
-    return config.kubernetes.mode == "kubeadm" and len(planes) > 1
 
 
 def _in_subnet(config: ClusterConfig, subnet: str) -> str | Problem | None:

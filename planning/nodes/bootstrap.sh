@@ -104,7 +104,7 @@ retry 10 15 apt-get -o DPkg::Lock::Timeout=600 update
 retry 5 15 apt-get -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold install -y \
   --no-install-recommends --allow-downgrades --allow-change-held-packages \
   "kubelet=$KUBERNETES_VERSION-*" "kubeadm=$KUBERNETES_VERSION-*" \
-  "kubectl=$KUBERNETES_VERSION-*" containerd.io chrony conntrack ethtool iptables nftables socat
+  "kubectl=$KUBERNETES_VERSION-*" cri-tools containerd.io chrony conntrack ethtool iptables nftables socat
 
 step 'start the clock and the container runtime'
 systemctl enable chrony containerd kubelet

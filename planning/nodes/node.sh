@@ -145,8 +145,10 @@ guard_metadata || true
 
 # How many addresses of each NIC the scheduler may give away (docs/decisions/counted-addresses.md): those
 # that no pod holds, and those whose pod has asked for them. So pods from before the admission policy
-# are taken off, addresses that an ended pod has not given back yet, and reserved ones. Never less than
-# the pods of this node ask for: a kubelet that starts would fail the rest (lifecycle/predicate.go).
+# are taken off, addresses that an ended pod has not given back yet, and those that are reserved or that
+# the pool excludes. Never less than the pods of this node ask for: a kubelet that starts would fail the
+# rest (lifecycle/predicate.go). What a pod asks for is the sum of its containers and sidecars, or what
+# an init container needs with the sidecars before it (k8s.io/component-helpers resource/helpers.go).
 COUNT_ADDRESSES='
 import json, sys
 from collections import Counter
@@ -157,18 +159,28 @@ def spans(parts):
         first, _, last = part.partition("-")
         yield range(int(ip(first)), int(ip(last or first)) + 1)
 kept = [span for item in reserved.get("items", []) for span in spans(item["spec"].get("ips"))]
+def own(container):
+    counts = container.get("resources", {}).get("requests", {}).items()
+    return Counter({name: int(count) for name, count in counts if count.isdigit()})
+def asked(spec):
+    most, sidecars = Counter(), Counter()
+    for container in spec.get("initContainers", []):
+        most |= sidecars + own(container)
+        if container.get("restartPolicy") == "Always":
+            sidecars += own(container)
+    return most | sum(map(own, spec["containers"]), sidecars)
 requests = Counter()
 for pod in pods["items"]:
     if pod["status"].get("phase") not in ("Succeeded", "Failed"):
-        for container in pod["spec"]["containers"]:
-            for name, count in container.get("resources", {}).get("requests", {}).items():
-                requests[pod["metadata"]["uid"], name] += int(count) if count.isdigit() else 0
+        for name, count in asked(pod["spec"]).items():
+            requests[pod["metadata"]["uid"], name] = count
 counts = {}
 for nic, pool in zip(sys.argv[2:], pools):
     resource = f"{sys.argv[1]}/{nic}-addresses"
     spec = pool.get("spec", {})
     holders = json.loads(pool.get("status", {}).get("allocatedIPs") or "{}")
-    usable = [n for span in spans(spec.get("ips")) for n in span if all(n not in k for k in kept)]
+    lacking = [*kept, *spans(spec.get("excludeIPs"))]
+    usable = [n for span in spans(spec.get("ips")) for n in span if all(n not in k for k in lacking)]
     free = sum(str(ip(n)) not in holders for n in usable)
     owners = Counter(holder["podUid"] for holder in holders.values())
     paid = sum(min(n, requests[uid, resource]) for uid, n in owners.items())

@@ -457,7 +457,11 @@ ANSWERS: Final[Mapping[str, Answer]] = {
         "true creates it, and fails if it exists; with false it stays and is no longer this "
         "stack's.",
     ),
-    "services.*": _answer(Kind.CREATED, "One Service and its load balancer come or go."),
+    "services.*": _answer(
+        Kind.CREATED,
+        f"One Service and its load balancer come or go. {_ONCE} has its port of the same adopted "
+        "load balancer.",
+    ),
     "services.*.namespace": _answer(
         Kind.NEW_ADDRESS, "A Service cannot move: another one is created there."
     ),

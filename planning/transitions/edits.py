@@ -64,7 +64,7 @@ def check_edit(before: Record | EarlierRelease, after: Record, cluster: Cluster)
             check_versions(before, after, cluster),
             machines,
             check_counting(before, after, _new_machines(machines), cluster),
-            check_addresses(before, after, nodes, cluster),
+            check_addresses(before, after, cluster),
             check_moves(before, after, nodes),
             check_one_of_a_kind(before, after),
             check_protection(before, after, nodes),

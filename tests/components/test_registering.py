@@ -49,9 +49,9 @@ def test_a_limit_that_was_set_before_comes_back(monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture
 def collector() -> Iterator[None]:
     before = gc.get_threshold()
+    gc.unfreeze()
     yield
     gc.set_threshold(*before)
-    gc.unfreeze()
 
 
 @pytest.mark.usefixtures("collector")

@@ -88,3 +88,25 @@ def test_each_choice_is_announced_once() -> None:
 def test_a_complete_file_gets_no_notices() -> None:
     document = small({"kubernetes": {"mirrors": "global"}})
     assert list(notices(document, effective_document(document))) == []
+
+
+@pytest.mark.parametrize(
+    ("pool", "noticed"),
+    [
+        ({"nodes": {"masters-1": {"labels": {"a.io/b": "c"}}}}, "its nodes are masters-1, because"),
+        ({"nodes": {}}, "its nodes are none, because"),
+        ({"nodes": {f"masters-{n}": {} for n in range(3)}}, ""),
+        ({"nodes": {"masters-1": {}}, "count": 3}, ""),
+        ({"nodes": {"first": {"ordinal": 0}}}, ""),
+        ({}, ""),
+    ],
+)
+def test_nodes_that_take_the_place_of_the_profiles_count_are_noticed(
+    pool: dict[str, Any], noticed: str
+) -> None:
+    document = small({"profile": "prod"})
+    masters = {k: v for k, v in document["nodePools"]["masters"].items() if k != "count"}
+    document["nodePools"]["masters"] = {**masters, **pool}
+    lines = [each for each in notices(document, effective_document(document)) if "count:" in each]
+    assert len(lines) == bool(noticed)
+    assert not noticed or noticed in lines[0]

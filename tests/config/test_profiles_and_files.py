@@ -154,6 +154,8 @@ def test_an_encrypted_secret_is_taken() -> None:
         ("", "Not an object"),
         ("config: 3\n", "must be an object"),
         ("a: &a [*a]\nb: *c\n", "Not valid YAML"),
+        ("a: &a {b: 1}\nc: {<<: *a, d: 1, d: 2}\n", "is there twice"),
+        ("a: {<<: 3}\n", "Not valid YAML"),
         ("? [1, 2]\n: x\n", ""),
         ("a: !!python/object:os.system x\n", "Not valid YAML"),
     ],
@@ -162,6 +164,11 @@ def test_text_that_is_not_a_stack_file_is_refused_with_its_place(text: str, part
     with pytest.raises(ConfigError) as caught:
         load(read_text(text).cluster)
     assert part in str(caught.value)
+
+
+def test_an_object_may_be_laid_under_another_one() -> None:
+    text = "a: &a {size: 1, zone: i}\nb: {<<: *a, size: 2}\n"
+    assert read_text(text).cluster["b"] == {"size": 2, "zone": "i"}
 
 
 def test_a_file_that_is_not_there_is_refused_in_a_sentence(tmp_path: Path) -> None:

@@ -98,6 +98,7 @@ MACHINE_COMMANDS = {
     "apt-get",
     "cat",
     "cd",
+    "chronyc",
     "crictl",
     "curl",
     "echo",

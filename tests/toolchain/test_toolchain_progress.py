@@ -70,6 +70,10 @@ def test_the_remaining_time_is_not_guessed_from_the_first_packages() -> None:
     assert Work([LARGE]).describe(5) == "0% built after 5 s"
 
 
+def test_a_run_that_only_downloads_does_not_report_builds_as_done() -> None:
+    assert Work([]).describe(75) == "nothing to build, downloading for 1 min 15 s"
+
+
 @given(
     started=st.lists(st.sampled_from([*PACKAGES, "unlisted"]), max_size=8),
     is_ended=st.booleans(),

@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 
 from components.api.cluster_api import ClusterApi, ClusterError
+from components.machines.clock_difference import check_clock
 from components.machines.control_planes.join_token import keep_token
 from components.machines.draining import SECONDS, drain, drain_seconds
 from components.machines.machine_generation import Change, change_between, is_control_plane
@@ -16,7 +17,11 @@ from components.machines.node_settings import change_settings, settings_of
 from components.machines.rollout.cluster_access import GLANCE, ClusterAccess
 from components.machines.rollout.moved_addresses import MovedAddresses
 from components.machines.rollout.only_control_plane import change_of_only_plane
-from components.machines.rollout.other_nodes import check_kubelet, until_others_serve
+from components.machines.rollout.other_nodes import (
+    check_kubelet,
+    until_it_may_change,
+    until_others_serve,
+)
 from components.machines.rollout.progress import Progress
 from components.machines.unplanned_restart import is_running, restart_reason
 from planning.model import ClusterPlan, NodePlan
@@ -88,6 +93,7 @@ class MachineChanges:
             return
         try:
             async with self.cluster.api() as api:
+                await until_it_may_change(api, progress, node, change)
                 await until_others_serve(api, self.plan, progress, node, change)
                 if change.settings and not progress.is_lost(node.name):
                     await _change_settings(api, node.name, change, old, new)
@@ -125,6 +131,8 @@ class MachineChanges:
         except ClusterError as error:
             if runs:
                 raise pulumi.RunError(_not_restarted(node.name, reason, error)) from error
+            if is_control_plane(node):
+                self.progress.started.add(node.name)
 
     async def prepare_machine(self, args: pulumi.ResourceHookArgs) -> None:
         """Let a new machine join, and delete the Node of the machine before it.
@@ -142,6 +150,7 @@ class MachineChanges:
             return
         try:
             async with self.cluster.api(within=GLANCE) as api:
+                await check_clock(api, node.name)
                 if not is_control_plane(node):
                     await check_kubelet(api, self.plan, node.name)
                 await keep_token(api, await self.token())

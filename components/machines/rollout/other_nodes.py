@@ -8,6 +8,7 @@ import pulumi
 
 from components.api.cluster_api import ClusterApi, ClusterError
 from components.api.readiness import ready_seconds
+from components.machines.clock_difference import check_clock
 from components.machines.control_planes.cluster_version import (
     bring_kube_proxy,
     write_cluster_version,
@@ -39,6 +40,31 @@ async def until_others_serve(
         await _until_planes_serve(api, plan, progress, node, change)
     else:
         await _until_workers_serve(api, plan, progress, node, change)
+
+
+async def until_it_may_change(
+    api: ClusterApi, progress: Progress, node: NodePlan, change: Change
+) -> None:
+    """Wait for control planes that this run has started, and check the API server's clock.
+
+    Raises:
+        ClusterError: no control plane serves within `ready_seconds`.
+        pulumi.RunError: the machine would go, and the clock is wrong.
+    """
+
+    async def missing() -> str | None:
+        await api.version()
+        return None
+
+    if progress.started:
+        await _until(
+            missing,
+            waiting=f"{node.name}: waiting for {', '.join(sorted(progress.started))}",
+            over=f"{node.name} is not touched while no control plane serves: ",
+            remedy="Its console output shows how far it is.",
+        )
+    if change.takes_machine_away:
+        await check_clock(api, node.name)
 
 
 async def check_kubelet(api: ClusterApi, plan: ClusterPlan, node: str) -> None:

@@ -37,6 +37,8 @@ class Progress:
     """Nodes whose machine's identity changes."""
     new_machines: set[str] = field(default_factory=set)
     """Nodes whose machine is created in this run."""
+    started: set[str] = field(default_factory=set)
+    """Control planes that this run starts although no API server answers."""
 
     def is_lost(self, node: str) -> bool:
         """Whether the node was there before this run and has no machine."""

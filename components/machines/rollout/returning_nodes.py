@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.api.cluster_api import ClusterError
+from components.api.cluster_api import ClusterApi, ClusterError
 from components.api.readiness import ready_seconds
 from components.machines.control_planes.join_token import keep_token
 from components.machines.machine_generation import is_control_plane
@@ -88,6 +88,7 @@ class ReturningNodes:
                 if node.name in progress.new_machines:
                     # The API server may not have answered when the machine was created.
                     await keep_token(api, await self.token())
+                    await _forget_machine_before(api, node.name, provider_id)
                 reason = await missing_conditions(
                     api,
                     node.name,
@@ -103,3 +104,15 @@ class ReturningNodes:
                 return reason
         except ClusterError as error:
             return f"the API server: {error}"
+
+
+async def _forget_machine_before(api: ClusterApi, node: str, provider_id: str) -> None:
+    """Delete the Node of the machine before, which could not be deleted in time.
+
+    No API server answered when its machine went. The new machine does not join before.
+    """
+    current = (await api.nodes()).get(node)
+    if current is None or current.provider_id in {"", provider_id}:
+        return
+    if await api.delete_node(node):
+        pulumi.log.info(f"{node}: the Node of the machine before it is deleted")

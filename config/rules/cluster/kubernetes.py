@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, ip_address
 from itertools import chain, islice
 from typing import Final
 
-from config.facts.ranges import CLOUD_SERVICES
+from config.facts.ranges import CLOUD_SERVICES, EVERYWHERE
 from config.members import members_of
 from config.model import ClusterConfig, KubernetesConfig, Role
 from config.report import Problem
@@ -72,7 +72,8 @@ def cluster_ranges_are_free(config: ClusterConfig) -> Iterator[Problem]:
     ):
         free = proposed[key]
         for path, other in vpc_cidrs(config):
-            if cidr.overlaps(other):
+            # A VPC of all addresses is refused by another rule, or replaces one that is missing.
+            if cidr.overlaps(other) and other != EVERYWHERE:
                 yield Problem(
                     path=f"kubernetes.{key}",
                     value=str(cidr),

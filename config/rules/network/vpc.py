@@ -11,6 +11,7 @@ from config.facts.ports import API_SERVER, HIGHEST_PORT, SSH
 from config.facts.ranges import CLOUD_SERVICES, NOT_IN_A_VPC
 from config.facts.regions import is_zone_of, zones_of
 from config.facts.reserved import PREFIX_LENGTH, RESERVED_AT_END, RESERVED_AT_START
+from config.members import has_balancer
 from config.model import ClusterConfig, ZoneSubnetConfig
 from config.report import Problem
 
@@ -252,9 +253,13 @@ def nat_is_complete(config: ClusterConfig) -> Iterator[Problem]:
             rule="This is a private address, and an EIP has a public one.",
             remedy="Write the public address of the EIP.",
         )
-    subnets = {*config.network.subnets, DEFAULT_GATEWAY_SUBNET}
-    if nat.subnet is not None and nat.subnet not in subnets:
-        yield unknown_subnet("network.nat.subnet", nat.subnet, config)
+
+
+def nat_subnet_exists(config: ClusterConfig) -> Iterator[Problem]:
+    """The subnet of the NAT gateway and of the API servers' load balancer exists."""
+    subnet = config.network.nat.subnet
+    if subnet is not None and subnet not in {*config.network.subnets, DEFAULT_GATEWAY_SUBNET}:
+        yield unknown_subnet("network.nat.subnet", subnet, config)
 
 
 def nat_zone_is_one_of_its_subnet(config: ClusterConfig) -> Iterator[Problem]:
@@ -262,11 +267,12 @@ def nat_zone_is_one_of_its_subnet(config: ClusterConfig) -> Iterator[Problem]:
     nat = config.network.nat
     if nat.zone is None:
         return
-    if not nat.enabled or nat.id is not None:
+    if (not nat.enabled or nat.id is not None) and not has_balancer(config):
         yield Problem(
             path="network.nat.zone",
             value=nat.zone,
-            rule="This stack does not create a NAT gateway, so the zone has no effect.",
+            rule="This stack creates neither a NAT gateway nor a load balancer for its API "
+            "servers, so the zone has no effect.",
             remedy="Take it out.",
         )
         return
@@ -391,6 +397,7 @@ RULES = (
     reservations_fit,
     adopted_network,
     nat_is_complete,
+    nat_subnet_exists,
     nat_zone_is_one_of_its_subnet,
     ingress_is_narrow,
 )

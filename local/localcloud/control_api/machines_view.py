@@ -194,6 +194,35 @@ def _load_balancer(store: Store, balancer: LoadBalancer) -> dict[str, Any]:
     }
 
 
+def _internet_balancers(store: Store) -> list[dict[str, Any]]:
+    """The internet CLBs that have backends, each in the VPC of these: it belongs to none itself."""
+    views: list[dict[str, Any]] = []
+    for balancer in sorted(store.all(LoadBalancer), key=lambda b: b.id):
+        if balancer.address_type != "internet" or balancer.status != "active":
+            continue
+        served = [x for x in balancer.listeners if x.running and x.protocol in {"tcp", "http"}]
+        listeners = [
+            {**_listener(store, balancer, x), "http": x.protocol == "http"} for x in served
+        ]
+        vpcs = {
+            eni.vpc_id
+            for listener in listeners
+            for backend in listener["backends"]
+            for eni in store.where(NetworkInterface, "instance", backend["instance_id"])
+        }
+        views += [
+            {
+                "id": balancer.id,
+                "address": balancer.address,
+                "vpc_id": vpc_id,
+                "listeners": listeners,
+                "internet": True,
+            }
+            for vpc_id in sorted(vpcs)[:1]
+        ]
+    return views
+
+
 def _nlb_listener(  # noqa: PLR0913, PLR0917  # what decides about one listener in one zone
     store: Store,
     balancer: NetworkLoadBalancer,
@@ -307,12 +336,12 @@ class MachinesView:
                 for s in sorted(self._store.all(Snapshot), key=lambda s: (s.created, s.id))
                 if s.disk_kind == "data"
             ],
-            # An internet CLB has no address inside the VPC.
             "load_balancers": [
                 _load_balancer(self._store, b)
                 for b in sorted(self._store.all(LoadBalancer), key=lambda b: b.id)
                 if b.vpc_id and b.address_type == "intranet" and b.status == "active"
             ]
+            + _internet_balancers(self._store)
             + [
                 zone
                 for b in sorted(self._store.all(NetworkLoadBalancer), key=lambda b: b.id)

@@ -210,16 +210,18 @@ class Backend:
 
 @dataclass(frozen=True, kw_only=True)
 class Listener:
-    """A running TCP listener: its backends and the clients that it admits."""
+    """A running TCP or HTTP listener: its backends and the clients that it admits."""
 
     port: int
     backends: tuple[Backend, ...]
     ingress: tuple[IngressRule, ...]
     sources: tuple[str, ...] = ()
-    """The addresses from which an NLB connects to its backends. Empty for a CLB, whose packets no
-    security group judges."""
+    """The addresses from which an NLB connects to its backends. Empty for a CLB, to whose packets
+    no security group applies."""
     preserves_client: bool = False
     """Whether the backends see the client's address instead."""
+    http: bool = False
+    """Whether the load balancer reads the requests itself (layer 7)."""
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Self:
@@ -230,12 +232,13 @@ class Listener:
             ingress=tuple(IngressRule.read(rule) for rule in data["ingress"]),
             sources=tuple(data.get("sources") or ()),
             preserves_client=bool(data.get("preserves_client")),
+            http=bool(data.get("http")),
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadBalancer:
-    """A CLB, or an NLB in one of its zones: an address in a vSwitch, with listeners.
+    """A CLB, or an NLB in one of its zones: an address, mostly in a vSwitch, with listeners.
 
     `id` is what an EIP is bound to: the CLB, or the NLB's ENI in the zone.
     """
@@ -244,6 +247,8 @@ class LoadBalancer:
     address: str
     vpc_id: str
     listeners: tuple[Listener, ...]
+    internet: bool = False
+    """Whether it is a CLB that has a public address only. It serves the VPC of its backends."""
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Self:
@@ -253,6 +258,7 @@ class LoadBalancer:
             address=data["address"],
             vpc_id=data["vpc_id"],
             listeners=tuple(Listener.read(listener) for listener in data["listeners"]),
+            internet=bool(data.get("internet")),
         )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 MS_RDONLY: Final = 0x1
 MS_NOSUID: Final = 0x2
@@ -22,6 +24,7 @@ MS_PRIVATE: Final = 1 << 18
 MS_RELATIME: Final = 1 << 21
 
 CLONE_NEWNS: Final = 0x20000
+_CLONE_NEWNET: Final = 0x40000000
 
 _MNT_DETACH: Final = 2
 _AT_FDCWD: Final = -100
@@ -107,6 +110,20 @@ def pivot_root(new: Path, old: Path) -> None:
 def unshare(flags: int) -> None:
     """Leave the named namespaces for new ones."""
     _check(_libc.unshare(ctypes.c_int(flags)), "unshare")
+
+
+@contextmanager
+def in_network_of(pid: int) -> Iterator[None]:
+    """Run the block in the network namespace of a process; only the calling thread goes there."""
+    with (
+        Path("/proc/thread-self/ns/net").open("rb") as own,
+        Path(f"/proc/{pid}/ns/net").open("rb") as other,
+    ):
+        _check(_libc.setns(other.fileno(), _CLONE_NEWNET), f"setns {other.name}")
+        try:
+            yield
+        finally:
+            _check(_libc.setns(own.fileno(), _CLONE_NEWNET), "setns back")
 
 
 def die_with_parent(signal_number: int) -> None:

@@ -99,7 +99,13 @@ class Supervisor:
                 if instance.primary is not None:
                     raws.setdefault(instance.primary.vpc_id, []).append(raw)
             balancers: dict[str, list[dict[str, Any]]] = {}
-            for raw in document["load_balancers"]:
+            # Only a guarded fabric has the internet that an internet CLB connects to.
+            raw_balancers = [
+                raw
+                for raw in document["load_balancers"]
+                if self._virtual or not raw.get("internet")
+            ]
+            for raw in raw_balancers:
                 balancers.setdefault(raw["vpc_id"], []).append(raw)
             if not self._swept:
                 self._remove_disks_but({instance.id for instance in instances})
@@ -121,7 +127,7 @@ class Supervisor:
                 else:
                     await self._start_vpc(vpc_id)
             addresses = [PublicAddress.read(raw) for raw in document["addresses"]]
-            served = [LoadBalancer.read(raw) for raw in document["load_balancers"]]
+            served = [LoadBalancer.read(raw) for raw in raw_balancers]
             self._public.follow(openings(instances, addresses, served))
 
     def _follow_data_disks(self, document: dict[str, Any], instances: Sequence[Instance]) -> None:

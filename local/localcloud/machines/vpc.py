@@ -25,7 +25,8 @@ from localcloud.machines.kinds.namespaces import NamespaceMachines
 from localcloud.machines.kinds.virtual import VirtualMachines
 from localcloud.machines.network import filter, internet, relay, translation  # noqa: A004  # an ENI's
 from localcloud.machines.network.fabric import SOURCES_ADDRESS, Fabric
-from localcloud.machines.network.load_balancers import LoadBalancers
+from localcloud.machines.network.forwarding import Forwarding
+from localcloud.machines.network.load_balancers import LoadBalancers, by_this_process
 from localcloud.machines.network.security_groups import SecurityGroups
 from localcloud.machines.network.translation import Translation, Translations
 from localcloud.machines.vpc_services import dhcp, package_server, resolver
@@ -39,6 +40,7 @@ from .control import Control, Instance, Interface, LoadBalancer
 from .data_disks import DataDisks
 
 _COUNT_SECONDS: Final = 2.0
+_RELAY_SECONDS: Final = 10.0
 _RETRY_SECONDS: Final = 2.0
 
 
@@ -78,6 +80,10 @@ class Vpc:
         self._kind_of = self._kinds(tools)
         self._machines: dict[str, Machine] = {}
         self._by_address: dict[str, Instance] = {}
+        self._forwarding = None if virtual is None else Forwarding(virtual.nft)
+        self._public: frozenset[str] = frozenset()
+        """The addresses that only the internet connects to."""
+        self._internet: subprocess.Popen[bytes] | None = None
         self._balancers = LoadBalancers(self._fabric, self._by_address.get)
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -97,10 +103,12 @@ class Vpc:
                 dict.fromkeys(names.ALL, SOURCES_ADDRESS)
                 | dict.fromkeys(internet.NAMES, internet.ADDRESS)
             )
-            await asyncio.to_thread(internet.start, self._fabric)
+            self._internet = await asyncio.to_thread(internet.start, self._fabric)
             self._start(self._count_frames(self._state.with_suffix(".frames")))
             prepared = self._virtual.prepared
             package_server.serve([prepared.sources], prepared.tls, prepared.images)
+        if self._forwarding is not None:
+            self._start(self._forwarding.run())
         await asyncio.start_server(self._openapi, OPENAPI_ADDRESS, 443)
         self._start(self._follow(ended))
         self._changed.set()
@@ -137,7 +145,11 @@ class Vpc:
                     for address in (nic.address, *nic.secondary_addresses):
                         self._by_address[address] = instance
             await self._apply_rules([instance for instance, _ in instances], state["translations"])
-            await self._balancers.follow(LoadBalancer.read(b) for b in state["load_balancers"])
+            balancers = [LoadBalancer.read(raw) for raw in state["load_balancers"]]
+            self._public = frozenset(b.address for b in balancers if b.internet)
+            if self._forwarding is not None:
+                self._forwarding.follow(balancers)
+            await self._balancers.follow(by_this_process(balancers))
             present = {instance.id for instance, _ in instances}
             removals += [
                 asyncio.create_task(self._machines.pop(gone).remove())
@@ -206,11 +218,22 @@ class Vpc:
         """Relay a connection that was accepted outside to a machine."""
         outside = await asyncio.open_connection(sock=socket.socket(fileno=descriptor))
         try:
-            inside = await asyncio.wait_for(asyncio.open_connection(address, port), 10)
+            inside = await asyncio.wait_for(self._connect(address, port), _RELAY_SECONDS)
         except (OSError, TimeoutError):
             outside[1].transport.abort()
             return
         await relay.join(outside, inside)
+
+    async def _connect(
+        self, address: str, port: int
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to a machine or a load balancer, by a public address from the internet."""
+        if self._internet is None or address not in self._public:
+            return await asyncio.open_connection(address, port)
+        client = await asyncio.to_thread(
+            internet.connect, self._internet.pid, address, port, _RELAY_SECONDS
+        )
+        return await asyncio.open_connection(sock=client)
 
     async def _openapi(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Join a machine's connection with the emulator's port, which the supervisor dials."""

@@ -2,8 +2,9 @@
 
 Names, files and units are those of the real packages, as far as a node uses them:
 https://github.com/kubernetes/release/tree/master/cmd/krel/templates/latest (kubelet, kubeadm,
-kubectl) and https://github.com/docker/containerd-packaging (containerd.io). runc is the
-distribution's, on which this containerd.io depends; the real one brings its own.
+kubectl, cri-tools) and https://github.com/docker/containerd-packaging (containerd.io). runc is the
+distribution's, on which this containerd.io depends; the real one brings its own. This kubelet does
+not depend on kubernetes-cni: Spiderpool brings the plugins that pods need.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from .failure import PreparationError
 
 CONTAINERD: Final = ("containerd", "containerd-shim-runc-v2", "ctr")
 _REVISION: Final = "1.1"
-_LAYOUT: Final = 1
+_CRICTL: Final = "crictl"
+_LAYOUT: Final = 2
 """Raised when the packages' other files change."""
 _PROGRAM: Final = 0o755
 _FILE: Final = 0o644
@@ -104,18 +106,19 @@ class Content:
 class NodePrograms:
     """Programs of a node that were built, and their versions.
 
-    `kubernetes` has kubeadm and kubectl, `node` the kubelet and containerd.
+    `kubernetes` has kubeadm and kubectl, `node` the kubelet, containerd and crictl.
     """
 
     kubernetes_version: str
     containerd_version: str
+    cri_tools_version: str
     kubernetes: Path
     node: Path
 
     @property
     def identity(self) -> str:
         """A text that changes with any program: the toolchain names builds by their content."""
-        names = (*CONTAINERD, "kubelet")
+        names = (*CONTAINERD, _CRICTL, "kubelet")
         files = [(self.node / name).resolve() for name in names]
         files += [(self.kubernetes / name).resolve() for name in ("kubeadm", "kubectl")]
         return json.dumps([_LAYOUT, *(f"{file.parent.name}/{file.name}" for file in files)])
@@ -129,12 +132,14 @@ class NodePrograms:
 def built(tools: Path) -> NodePrograms | None:
     """The programs in the toolchain's folder; None where those of a node were not built."""
     node = tools / "node"
-    paths = (node / "kubelet", *(node / name for name in CONTAINERD), tools / "kubeadm")
+    names = ("kubelet", _CRICTL, *CONTAINERD)
+    paths = (*(node / name for name in names), tools / "kubeadm")
     if not all(path.exists() for path in paths):
         return None
     return NodePrograms(
         kubernetes_version=version_of((str(node / "kubelet"), "--version")),
         containerd_version=version_of((str(node / "containerd"), "--version")),
+        cri_tools_version=version_of((str(node / _CRICTL), "--version")),
         kubernetes=tools,
         node=node,
     )
@@ -150,7 +155,7 @@ def version_of(command: Sequence[str]) -> str:
 
 
 def kubernetes_packages(programs: NodePrograms) -> list[Content]:
-    """The packages of Kubernetes."""
+    """The packages of the source of Kubernetes; kubeadm has not needed cri-tools since 1.32."""
     full = f"{programs.kubernetes_version}-{_REVISION}"
     kubelet = Content(
         name="kubelet",
@@ -167,7 +172,12 @@ def kubernetes_packages(programs: NodePrograms) -> list[Content]:
         Content(name=name, version=full, programs={f"usr/bin/{name}": programs.kubernetes / name})
         for name in ("kubeadm", "kubectl")
     ]
-    return [kubelet, *others]
+    cri_tools = Content(
+        name="cri-tools",
+        version=f"{programs.cri_tools_version}-{_REVISION}",
+        programs={f"usr/bin/{_CRICTL}": programs.node / _CRICTL},
+    )
+    return [kubelet, *others, cri_tools]
 
 
 def containerd_package(programs: NodePrograms) -> Content:

@@ -23,7 +23,6 @@ from planning.names import IPV6, pool_name
 from planning.transitions.holders import Cluster, Holders, NoAnswer, NotAsked
 from planning.transitions.part import Part, Phase, abridged
 from planning.transitions.reading import Interface, Record
-from planning.transitions.rules.nodes import Nodes
 from planning.transitions.steps import (
     GrowInterface,
     GrowPool,
@@ -46,23 +45,30 @@ class _Pool:
     interface: str
     addresses: frozenset[int]
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """Node and NIC."""
+        return self.node, self.interface
 
-def check_addresses(before: Record, after: Record, nodes: Nodes, cluster: Cluster) -> Part:
-    """Steps and refusals for the addresses of nodes that keep their machine, and of pools."""
+
+def check_addresses(before: Record, after: Record, cluster: Cluster) -> Part:
+    """Steps and refusals for the addresses of ENIs that stay, and of pools."""
     pools = _pools(before), _pools(after)
     gone = _lost(*pools)
-    leaving = nodes.removed | nodes.replaced
-    lost = {name: pool for name, pool in gone.items() if pool.node not in leaving}
-    # A roll-out drains the node first, except in a cluster that this program did not build. Another
-    # pool takes addresses before any node is drained, though (`components.machines`).
+    # A new machine has the ENIs that stay, and a drain leaves the pods of DaemonSets.
+    staying = frozenset((name, nic) for name, nic, _, _ in _kept(before, after))
+    lost = {name: pool for name, pool in gone.items() if pool.place in staying}
+    # Every pod of an ENI that goes leaves before, except in a cluster that this program did not
+    # build. Another pool takes addresses before any node is drained, though
+    # (`components.machines`).
     exchanged = _between(*pools)
     undrained = {
         name: replace(pool, addresses=early)
         for name, pool in gone.items()
-        if pool.node in leaving
+        if pool.place not in staying
         and (early := pool.addresses & exchanged if after.is_kubeadm else pool.addresses)
     }
-    steps = [*_shrinking(lost), *_interfaces(before, after, nodes), *_growing(*pools, nodes)]
+    steps = [*_shrinking(lost), *_interfaces(before, after), *_growing(*pools, staying)]
     refusals = [
         *abridged(_taken_twice(before, after)),
         *abridged(_kinds(before, after)),
@@ -128,7 +134,7 @@ def _lost(before: Mapping[str, _Pool], after: Mapping[str, _Pool]) -> dict[str, 
     lost: dict[str, _Pool] = {}
     for name, pool in before.items():
         other = after.get(name)
-        same = other is not None and (other.node, other.interface) == (pool.node, pool.interface)
+        same = other is not None and other.place == pool.place
         kept = other.addresses if other is not None and same else frozenset()
         gone = pool.addresses - kept
         if gone:
@@ -148,22 +154,21 @@ def _shrinking(lost: Mapping[str, _Pool]) -> Iterator[_Phased]:
 
 
 def _growing(
-    before: Mapping[str, _Pool], after: Mapping[str, _Pool], nodes: Nodes
+    before: Mapping[str, _Pool], after: Mapping[str, _Pool], staying: frozenset[tuple[str, str]]
 ) -> Iterator[_Phased]:
+    """`staying` has the NICs whose ENI stays. Addresses of a new ENI have no step of their own."""
     for name, pool in sorted(after.items()):
-        if pool.node in nodes.added | nodes.replaced:
+        if pool.place not in staying:
             continue
         other = before.get(name)
-        same = other is not None and (other.node, other.interface) == (pool.node, pool.interface)
+        same = other is not None and other.place == pool.place
         new = pool.addresses - (other.addresses if other is not None and same else frozenset())
         if new:
             yield Phase.ADDRESSES_ARRIVE, GrowPool(pool=name, addresses=_ranges(new))
 
 
-def _interfaces(before: Record, after: Record, nodes: Nodes) -> Iterator[_Phased]:
+def _interfaces(before: Record, after: Record) -> Iterator[_Phased]:
     for name, nic, one, other in _kept(before, after):
-        if name in nodes.replaced:
-            continue
         gone, new = one.addresses - other.addresses, other.addresses - one.addresses
         if gone:
             yield (

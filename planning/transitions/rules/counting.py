@@ -22,9 +22,11 @@ def check_counting(
     """Reasons against an edit; the steps of `pods.*` are those of every setting."""
     kept = after.nodes.keys() - replaced
     refusals = [*_silent_nodes(before, after, kept, cluster)]
+    notes: list[str] = []
     if isinstance(before, Record):
         refusals += _pods_without_a_network(before, after)
-    return Part(refusals=tuple(refusals))
+        notes += _bound_pods_without_a_network(before, after)
+    return Part(refusals=tuple(refusals), notes=tuple(notes))
 
 
 def _default_network(record: Record | EarlierRelease) -> str | None:
@@ -76,10 +78,36 @@ def _pods_without_a_network(before: Record, after: Record) -> Iterator[Refusal]:
         )
 
 
+def _bound_pods_without_a_network(before: Record, after: Record) -> Iterator[str]:
+    """Pods of DaemonSets draw among the NICs that every node had (`planning.build`)."""
+    if _default_network(before) != "spread":
+        return
+    nodes = [node for node in after.nodes.values() if _pod_addresses((node,))]
+    for nic in sorted(_everywhere(before)):
+        without = sorted(node.name for node in nodes if nic not in _pod_addresses((node,)))
+        if without:
+            yield (
+                f"Until the end of the run pods of DaemonSets on {', '.join(without)} may ask for "
+                f"an address of {nic}, of which there is none. Delete those that wait afterwards. "
+                "To avoid it, write pods.defaultNetwork: eth0 and run `pulumi up` before this edit."
+            )
+
+
+def _everywhere(record: Record) -> frozenset[str]:
+    """NICs that have pod addresses on each node that has any."""
+    nics = [each for node in record.nodes.values() if (each := _pod_addresses((node,)))]
+    return frozenset.intersection(*nics) if nics else frozenset()
+
+
 def _open_nodes(record: Record) -> tuple[Machine, ...]:
-    """The nodes that take ordinary pods: workers, or all nodes in a cluster without workers."""
-    workers = tuple(node for node in record.nodes.values() if not node.is_control_plane)
-    return workers or tuple(record.nodes.values())
+    """The nodes that take any pod, or all of them where each has a taint (`planning.build`)."""
+    nodes = tuple(record.nodes.values())
+    return tuple(node for node in nodes if not _repels(node)) or nodes
+
+
+def _repels(node: Machine) -> bool:
+    taints = node.running.get("taints", ())
+    return any(taint.get("effect") != "PreferNoSchedule" for taint in taints)
 
 
 def _pod_addresses(nodes: Iterable[Machine]) -> frozenset[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from planning.transitions.differences import differences, text
+from planning.transitions.differences import differences, text, written
 from planning.transitions.part import Part, Phase, abridged
 from planning.transitions.reading import Machine, Record
 from planning.transitions.record import METADATA
@@ -55,6 +55,8 @@ _NAMES: Final = {
 """Parts of a machine's identity by the stack file's own words; the others are called so there."""
 _BY_HAND: Final = frozenset({"schema", "kubernetes"})
 """Settings that may differ while the only control plane keeps its machine."""
+_OF_A_NODE: Final = frozenset({"image", "disk"})
+"""Settings of a pool that a node may have of its own."""
 _NOT_BOOTED_BY_US: Final = frozenset({"schema", "kubernetes", "ipv6"})
 """Settings without effect on machines of a cluster that this program did not build."""
 
@@ -222,10 +224,6 @@ def _planes(before: Record, after: Record, nodes: Nodes) -> Iterator[Refusal]:
     if not before.control_planes:
         return
     added, removed = sorted(nodes.added & planes), sorted(nodes.removed & planes)
-    replaced = [
-        name for name in sorted(nodes.replaced & planes) if _gets_a_new_machine(before, after, name)
-    ]
-    restarted = sorted(nodes.restarted & planes)
     if added and removed:
         yield Refusal(
             path=f"nodePools.{after.nodes[added[0]].pool}",
@@ -237,8 +235,12 @@ def _planes(before: Record, after: Record, nodes: Nodes) -> Iterator[Refusal]:
             remedy=f"Keep {', '.join(removed)}, or add two more first, run `pulumi up`, and take "
             "the old ones out afterwards.",
         )
-    if (added or removed) and (replaced or restarted):
-        changed = sorted({*replaced, *restarted})
+    changed = [
+        name
+        for name in sorted((nodes.replaced | nodes.restarted) & planes)
+        if name in nodes.restarted or _changes_beside_others(before, after, name)
+    ]
+    if (added or removed) and changed:
         yield Refusal(
             path=f"nodePools.{after.nodes[changed[0]].pool}",
             value=", ".join(changed),
@@ -249,41 +251,90 @@ def _planes(before: Record, after: Record, nodes: Nodes) -> Iterator[Refusal]:
             remedy="Make the edit of the number of control planes alone, run `pulumi up`, then "
             "make the other one.",
         )
-    if not replaced:
-        return
-    by_hand = len(before.control_planes) == 1
-    if after.is_kubeadm and not by_hand:
-        return
-    first = replaced[0]
-    difference = next(
-        each for each in _identity(before, after, first) if not (by_hand and each.key in _BY_HAND)
-    )
-    key = _NAMES.get(difference.key, f"nodePools.{after.nodes[first].pool}.{difference.key}")
-    back = f"Leave {key} out" if difference.before is None else f"Write {key}: {difference.before}"
-    if after.is_kubeadm:
-        rule = f"{first} is the only control plane and keeps its machine."
-        reason = "It holds the only etcd: a new machine would be a new, empty cluster."
-        remedy = "To change it, go to three control planes first."
-    else:
-        rule = f"{first} is a control plane of a cluster that this program has not built."
-        reason = "This program does not manage that cluster's etcd members."
-        remedy = (
-            "To change it, take the machine out of the cluster by hand, take its node out of the "
-            "stack file, and add it again under another name."
+    if len(before.control_planes) == 1 or not after.is_kubeadm:
+        kept = (
+            refusal
+            for name in sorted(nodes.replaced & planes)
+            for refusal in _kept_machine(before, after, name)
         )
-    yield Refusal(
-        path=key,
-        value=difference.after or "nothing",
-        rule=rule,
-        reason=reason,
-        remedy=f"{back}. {remedy}",
-    )
+        yield from abridged(kept)
 
 
-def _gets_a_new_machine(before: Record, after: Record, name: str) -> bool:
-    """Whether more differs than an only control plane gets by hand or does not need."""
+def _changes_beside_others(before: Record, after: Record, name: str) -> bool:
+    """Whether a control plane changes in an edit that adds or removes others.
+
+    One that is left alone keeps its machine whatever the machines' schema is. Another version of
+    Kubernetes is a change there, too, although its machine does not go.
+    """
     keys = {each.key for each in _identity(before, after, name)}
-    return bool(keys - _BY_HAND) if len(after.control_planes) == 1 else bool(keys)
+    return bool(keys - {"schema"} if len(after.control_planes) == 1 else keys)
+
+
+def _kept_machine(before: Record, after: Record, name: str) -> Iterator[Refusal]:
+    """Each setting of a control plane that only a new machine could have, while there is none."""
+    by_hand = len(before.control_planes) == 1
+    named: set[str] = set()
+    for difference in _identity(before, after, name):
+        if by_hand and difference.key in _BY_HAND:
+            continue
+        if difference.key == "ipv6" and not after.nodes[name].identity.get("ipv6"):
+            continue  # It is never switched off (`answers`).
+        path, value, back = _taken_back(before.nodes[name], difference)
+        if path in named:
+            continue  # Address and vSwitch of one NIC.
+        named.add(path)
+        if after.is_kubeadm:
+            rule = f"{name} is the only control plane and keeps its machine."
+            reason = "It holds the only etcd: a new machine would be a new, empty cluster."
+            remedy = "To change it, go to three control planes first."
+        else:
+            rule = f"{name} is a control plane of a cluster that this program has not built."
+            reason = "This program does not manage that cluster's etcd members."
+            remedy = (
+                "To change it, take the machine out of the cluster by hand, take its node out of "
+                "the stack file, and add it again under another name."
+            )
+        yield Refusal(path=path, value=value, rule=rule, reason=reason, remedy=f"{back} {remedy}")
+
+
+def _taken_back(machine: Machine, difference: Difference) -> tuple[str, str, str]:
+    """Path in the stack file, new value, and a sentence with what to write instead."""
+    pool = f"nodePools.{machine.pool}"
+    part, _, rest = difference.key.partition(".")
+    if part == "interfaces":
+        nic, _, setting = rest.partition(".")
+        return _nic_taken_back(machine, difference, nic, setting)
+    path = _NAMES.get(difference.key, f"{pool}.{difference.key}")
+    before = machine.in_place.get(part) if part == ETCD_DISK else _value(machine, difference.key)
+    if difference.before is None:
+        before = None
+    back = f"Write {path}: {written(before)}."
+    if part in _OF_A_NODE:
+        back += f" If {pool}.nodes.{machine.name} has {part} of its own, write it there."
+    return path, difference.after or "nothing", back
+
+
+def _value(machine: Machine, key: str) -> object:
+    """The setting at a path of a machine's identity."""
+    value: Any = machine.identity
+    for step in key.split("."):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
+
+
+def _nic_taken_back(
+    machine: Machine, difference: Difference, nic: str, setting: str
+) -> tuple[str, str, str]:
+    path = f"nodePools.{machine.pool}.interfaces.{nic}"
+    if setting:
+        back = (
+            f"Take back what moves {nic} of {machine.name}: firstBlock, blockSize, the node's "
+            "ordinal, zone or explicit address, the pool's zones, or the subnet."
+        )
+        return path, f"{nic} {difference.after}", back
+    if difference.before is None:
+        return path, "added", f"Take {path} out."
+    return path, "nothing", f"Write {path}.subnet: {machine.interfaces[nic].subnet}."
 
 
 def _endpoint(before: Record, after: Record) -> Iterator[Refusal]:

@@ -1,8 +1,10 @@
-"""Objects that the cloud cannot have twice: a range of the VPC, and a security rule.
+"""Objects that the cloud cannot have twice: a range of the VPC, a security rule, and a listener.
 
 The engine creates new objects before it deletes old ones. The cloud refuses a new range that
 overlaps an old one. It does not create a new rule that is equal to an old one, because that rule
-exists, and the deletion of the old one then removes it.
+exists, and the deletion of the old one then removes it. A port of a load balancer that the stack
+adopts has one listener. For a second Service on that port the cloud controller either creates none,
+so that the run waits until its time is over, or takes the first one's.
 """
 
 from __future__ import annotations
@@ -18,8 +20,14 @@ from planning.transitions.steps import Refusal
 
 
 def check_one_of_a_kind(before: Record, after: Record) -> Part:
-    """Refusals of ranges and rules that leave under one name and return under another."""
-    return Part(refusals=(*_ranges(before, after), *_rules(before, after)))
+    """Refusals of what leaves under one name and returns under another."""
+    return Part(
+        refusals=(
+            *_ranges(before, after),
+            *_rules(before, after),
+            *_listeners(before, after),
+        )
+    )
 
 
 def _ranges(before: Record, after: Record) -> Iterator[Refusal]:
@@ -86,3 +94,37 @@ def _admitted(record: Record) -> Mapping[str, tuple[str, str, str]]:
         for cidr in record.section("kubernetes", "endpoint", "allowedCidrs") or ():
             rules[f"kubernetes.endpoint.allowedCidrs {cidr}"] = ("tcp", port, str(cidr))
     return rules
+
+
+def _listeners(before: Record, after: Record) -> Iterator[Refusal]:
+    one, other = _ports(before), _ports(after)
+    for port, path in sorted(other.items(), key=lambda each: each[1]):
+        old = one.get(port)
+        if old is None or _service(old) == _service(path):
+            continue
+        balancer, number, _ = port
+        yield Refusal(
+            path=path,
+            value=str(number),
+            rule=f"{old} has this port of {balancer} until the end of the run.",
+            reason="A port of a load balancer has one listener, and two Services would want it "
+            "until then.",
+            remedy=f"Keep {old} as it was, or take it out and run `pulumi up`, and write {path} "
+            "afterwards; in between the port does not answer.",
+        )
+
+
+def _ports(record: Record) -> Mapping[tuple[str, int, bool], str]:
+    """Adopted load balancer, port number and whether it is UDP → path of the port."""
+    if record.section("cloudController", "enabled") is False:
+        return {}
+    return {
+        (service["id"], port["port"], port.get("protocol") == "udp"): f"services.{name}.ports.{key}"
+        for name, service in (record.section("services") or {}).items()
+        if "id" in service
+        for key, port in service.get("ports", {}).items()
+    }
+
+
+def _service(path: str) -> str:
+    return path.split(".")[1]

@@ -1,4 +1,4 @@
-"""Refuses edits that `protect` forbids: Pulumi does not delete resources that are protected."""
+"""Refuses edits that remove what is locked: by `protect` in Pulumi, or by the cloud itself."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from planning.transitions.steps import Refusal
 def check_protection(before: Record, after: Record, nodes: Nodes) -> Part:
     """A reason against an edit that removes control planes, the NAT gateway or a public address."""
     if before.section("protect") is not True:
-        return Part()
+        return Part(refusals=tuple(_locked_gateway(before, after)))
     removed = [*_removed(before, after, nodes)]
     if not removed:
         return Part()
@@ -26,6 +26,21 @@ def check_protection(before: Record, after: Record, nodes: Nodes) -> Part:
         remedy="Write protect: false and run `pulumi up`. Then make this edit.",
     )
     return Part(refusals=(refusal,))
+
+
+def _locked_gateway(before: Record, after: Record) -> Iterator[Refusal]:
+    """The cloud's own lock, which follows `protect` unless the stack file sets it."""
+    goes = _has_own_gateway(before) and not _has_own_gateway(after)
+    if goes and before.section("network", "nat", "deletionProtection") is True:
+        yield Refusal(
+            path="network.nat.deletionProtection",
+            value="true",
+            rule="The NAT gateway would be removed, but its deletion protection is on.",
+            reason="The cloud refuses to delete it (InvalidOperation.DeletionProtection), at the "
+            "end of the run.",
+            remedy="Write network.nat.deletionProtection: false and run `pulumi up`. Then make "
+            "this edit.",
+        )
 
 
 def _removed(before: Record, after: Record, nodes: Nodes) -> Iterator[str]:

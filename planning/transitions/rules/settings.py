@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 from planning.transitions.answers import ANSWERS, BALANCER_STAYS, Answer, Kind
-from planning.transitions.differences import text
+from planning.transitions.differences import text, written
 from planning.transitions.keys import Leaf, entries, leaves
 from planning.transitions.part import Part, Phase
 from planning.transitions.reading import Record
@@ -32,6 +33,8 @@ _ENTRIES: Final = (
     "services.*",
 )
 """Named objects that come and go as a whole."""
+_POOLS: Final = "spiderpool.extraPools.*"
+"""Named objects that come and go by their addresses."""
 _STAYS: Final = "namespaces."
 """Prefix of objects that stay in the cluster when they leave the stack file."""
 _SET_ONCE: Final = (
@@ -82,11 +85,13 @@ class _Change:
 
 def check_settings(before: Record, after: Record) -> Part:
     """Steps and refusals for everything but nodes, versions and pools."""
-    coming, going = _entries(before, after)
+    coming, going = _entries(before, after, *_ENTRIES)
+    pools = _entries(before, after, _POOLS)
     changes = [
         change
         for change in _changes(before, after)
-        if not _is_below(change.path, (*coming, *going)) and _matters(change, before, after)
+        if not _is_below(change.path, (*coming, *going, *chain(*pools)))
+        and _matters(change, before, after)
     ]
     remade = frozenset(c.target for c in changes if c.answer.worker is Kind.NEW_ADDRESS)
     classified = [(change, _kind(change, after, remade)) for change in changes]
@@ -103,10 +108,12 @@ def check_settings(before: Record, after: Record) -> Part:
     return Part(steps=tuple(steps), refusals=tuple(refusals))
 
 
-def _entries(before: Record, after: Record) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _entries(
+    before: Record, after: Record, *patterns: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Objects that come and objects that go, by path."""
-    one = {path for path, pattern in entries(before.cluster) if pattern in _ENTRIES}
-    other = {path for path, pattern in entries(after.cluster) if pattern in _ENTRIES}
+    one = {path for path, pattern in entries(before.cluster) if pattern in patterns}
+    other = {path for path, pattern in entries(after.cluster) if pattern in patterns}
     return tuple(sorted(other - one)), tuple(sorted(one - other))
 
 
@@ -191,7 +198,11 @@ def _kind(  # noqa: PLR0911 - one a case
 
 def _refusal(change: _Change) -> Refusal:
     before = text(change.before)
-    back = f"Leave {change.path} out." if before is None else f"Write {change.path}: {before}."
+    back = (
+        f"Leave {change.path} out."
+        if before is None
+        else f"Write {change.path}: {written(change.before)}."
+    )
     return Refusal(
         path=change.path,
         value=text(change.after) or "nothing",
@@ -229,7 +240,7 @@ def _moved(before: Record, after: Record, remade: frozenset[str]) -> Iterator[Re
             value=other[name],
             rule=f"The load balancer stays in the vSwitch that it was made in, {one[name]}.",
             reason=ANSWERS["services.*.subnet"].reason,
-            remedy="Add the new zone to another subnet.",
+            remedy=f"Write {target}.zones: [{_zone(before, one[name])}].",
         )
 
 
@@ -248,9 +259,12 @@ def _services(record: Record) -> Mapping[str, str]:
 
 def _back_to(record: Record, vswitch: str) -> str:
     """What keeps both gateways in the vSwitch that they are in."""
-    subnet = _subnet(record, vswitch)
-    zone = vswitch.removeprefix(f"{subnet}-")
-    return f"Write network.nat: {{subnet: {subnet}, zone: {zone}}}."
+    subnet, zone = _subnet(record, vswitch), _zone(record, vswitch)
+    return f"Write network.nat.subnet: {subnet}, and network.nat.zone: {zone}."
+
+
+def _zone(record: Record, vswitch: str) -> str:
+    return vswitch.removeprefix(f"{_subnet(record, vswitch)}-")
 
 
 def _subnet(record: Record, vswitch: str) -> str:

@@ -37,7 +37,9 @@ def check_versions(before: Record | EarlierRelease, after: Record, cluster: Clus
         other = _kubernetes(after)
         if one is not None and other is not None and one != other:
             problem = kubernetes_problem(version_of(one), version_of(other))
-            if problem is not None or (problem := _only_plane_problem(after, other, cluster)):
+            if problem is None and _has_only_plane(before):
+                problem = _only_plane_problem(after, other, cluster)
+            if problem is not None:
                 refusals.append(_refusal("kubernetes.version", other, problem))
             else:
                 steps.append((Phase.VERSION, UpgradeKubernetes(before=one, after=other)))
@@ -52,6 +54,11 @@ def check_versions(before: Record | EarlierRelease, after: Record, cluster: Clus
             else:
                 steps.append((Phase.ADD_ONS, UpgradeSpiderpool(before=one, after=other)))
     return Part(steps=tuple(steps), refusals=tuple(refusals))
+
+
+def _has_only_plane(before: Record | EarlierRelease) -> bool:
+    """False where others leave in the same edit, which is refused for that."""
+    return isinstance(before, EarlierRelease) or len(before.control_planes) == 1
 
 
 def _only_plane_problem(after: Record, version: str, cluster: Cluster) -> str | None:

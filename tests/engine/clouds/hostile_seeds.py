@@ -1,7 +1,8 @@
 """The engine tests that take turns on a hostile cloud, with one seed after the other.
 
 `python -m tests.engine.clouds.hostile_seeds --write docs/reliability.md` writes the figures into
-the page.
+the page. Each row is written as soon as it is measured, and the rows of other seeds stay, so the
+seeds can be run one at a time.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from tests.engine.clouds.hostile_turns import TURNS, VARIABLE
 from tests.engine.lifecycle.interruptions.fault_sweep import write_table
 
 SEEDS: Final = tuple(range(1, 11))
-DEADLINE: Final = 2400
-"""Seconds that a run may take; the longest took twelve minutes on two busy cores."""
+_HEAD: Final = ("| seed | of | tests | failed | time |", "|---|---|---|---|---|")
+DEADLINE: Final = 5400
+"""Seconds that a run may take; the longest took half an hour on two busy cores."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,12 +79,32 @@ def run(seed: int, turn: str) -> Run:
     )
 
 
-def table(runs: Sequence[Run]) -> str:
-    """The figures as a table in Markdown."""
-    rows = [
-        f"| {r.seed} | {r.turn} | {r.tests} | {len(r.failed)} | {r.seconds:.0f} s |" for r in runs
-    ]
-    return "\n".join(("| seed | of | tests | failed | time |", "|---|---|---|---|---|", *rows))
+def row(run: Run) -> str:
+    """The figures of one run as a row in Markdown."""
+    cells = (run.seed, run.turn, run.tests, len(run.failed), f"{run.seconds:.0f} s")
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def merged(rows: Sequence[str], new: str) -> list[str]:
+    """Return the rows with a new one in place of that of the same seed and turn, in order."""
+    by_key = {_key(each): each for each in (*rows, new)}
+    return [by_key[key] for key in sorted(by_key)]
+
+
+def _key(line: str) -> tuple[int, int]:
+    seed, turn = (cell.strip() for cell in line.split("|")[1:3])
+    return int(seed), tuple(TURNS).index(turn)
+
+
+def write_row(page: Path, new: str) -> None:
+    """Put a row into the page's table; its other rows stay.
+
+    Raises:
+        ValueError: The page has no table between the markers.
+    """
+    _, _, rest = page.read_text().partition("<!-- hostile: begin -->")
+    rows = rest.partition("<!-- hostile: end -->")[0].strip().splitlines()[len(_HEAD) :]
+    write_table(page, "hostile", "\n".join((*_HEAD, *merged(rows, new))))
 
 
 def main() -> int:
@@ -90,17 +112,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", action="append", type=int, help="the ten of SEEDS without it")
     parser.add_argument("--of", action="append", choices=sorted(TURNS), help="all without it")
-    parser.add_argument("--write", type=Path, help="put the table into this page")
+    parser.add_argument("--write", type=Path, help="put the rows into this page's table")
     arguments = parser.parse_args()
-    runs = []
+    has_failed = False
     for seed, turn in product(arguments.seed or SEEDS, arguments.of or TURNS):
-        runs.append(run(seed, turn))
-        print(table(runs[-1:]).splitlines()[-1], flush=True)  # noqa: T201
-        if runs[-1].failed:
-            print(runs[-1].output, flush=True)  # noqa: T201
-    if arguments.write:
-        write_table(arguments.write, "hostile", table(runs))
-    return int(any(r.failed for r in runs))
+        measured = run(seed, turn)
+        print(row(measured), flush=True)  # noqa: T201
+        if arguments.write:
+            write_row(arguments.write, row(measured))
+        if measured.failed:
+            has_failed = True
+            print(measured.output, flush=True)  # noqa: T201
+    return int(has_failed)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ from tests.engine.lifecycle.clouds.ready_server import ready_server
 from tests.engine.lifecycle.official_sdk import Sdk, client, models
 from tests.localcloud.machines.fake_cloud import until
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+# The first test waits for whole cycles: half an hour on two cores with a load of 45.
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(3600)]
 
 
 @dataclass(kw_only=True)

@@ -111,11 +111,11 @@ class LifeCycle:
 
     def is_settled(self) -> None:
         # A Deployment that is not available yet shows as a change of its refreshed status.
-        self.until(self._is_available, within=240)
+        self.until(self.is_available, within=240)
         done = self.preview("--expect-no-changes")
         assert done.status == 0, done.transcript
 
-    def _is_available(self) -> bool:
+    def is_available(self) -> bool:
         deployments = self.cloud.kubectl("get", "deployments", "-A")["items"]
         return all(
             item["status"].get("availableReplicas", 0) == item["spec"]["replicas"]

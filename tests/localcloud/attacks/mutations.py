@@ -64,7 +64,7 @@ def _by_sdk(file: str, *names: str) -> tuple[str, ...]:
 MUTATIONS: Final = (
     Mutation(
         rule="a rule's source is not its own security group",
-        module=f"{ECS}.security_groups",
+        module=f"{ECS}.security_group_rules",
         function="_check_peer_group",
         before="if peer.group_id == group.id:",
         after="if False:",
@@ -72,7 +72,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         rule="an enterprise group's rules name no group",
-        module=f"{ECS}.security_groups",
+        module=f"{ECS}.security_group_rules",
         function="_check_peer_group",
         before="if group.kind == _ENTERPRISE:",
         after="if False:",
@@ -80,7 +80,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         rule="an enterprise group cannot be authorized",
-        module=f"{ECS}.security_groups",
+        module=f"{ECS}.security_group_rules",
         function="_check_peer_group",
         before="if other.kind == _ENTERPRISE:",
         after="if False:",
@@ -88,7 +88,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         rule="a security group has at most 200 rules",
-        module=f"{ECS}.security_groups",
+        module=f"{ECS}.security_group_rules",
         function="_authorize",
         before="if len(rules) > _MOST_RULES:",
         after="if False:",
@@ -386,7 +386,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         rule="a source has one SNAT entry",
-        module=f"{VPC}.nat_gateways",
+        module=f"{VPC}.snat_entries",
         function="create_snat_entry",
         before="if any(e.cidr == cidr for e in entries):",
         after="if False:",
@@ -394,7 +394,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         rule="a VPC has one IPv6 gateway",
-        module=f"{VPC}.ipv6",
+        module=f"{VPC}.ipv6_gateways",
         function="create_ipv6_gateway",
         before='if call.store.any(Ipv6Gateway, "vpc", vpc.id):',
         after="if False:",

@@ -104,7 +104,7 @@ def report(client: FuzzClient, seconds: float) -> str:
     )
 
 
-@pytest.mark.unit
+@pytest.mark.process
 @pytest.mark.timeout(900)
 def test_three_thousand_requests_do_not_hurt_the_cloud(fast_home: Path) -> None:
     client = fuzz(fast_home, FEW)

@@ -24,7 +24,7 @@ from tests.localcloud.cloud_thread import CloudThread
 from tests.localcloud.durability import kill_load
 from tests.localcloud.sdk_api import Api
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.process
 ROOT = Path(__file__).resolve().parents[3]
 ROUNDS = 5
 

@@ -160,6 +160,8 @@ def test_an_access_control_list_is_kept_while_a_listener_uses_it(place: Place) -
         slb("AddAccessControlListEntry", AclEntrys=entries("10.0.0.1/8"), **one)
     with refused("IllegalEntry"):
         slb("AddAccessControlListEntry", AclEntrys=entries("2001:db8::/32"), **one)
+    with refused("InvalidParam.AclEntryExists"):
+        slb("AddAccessControlListEntry", AclEntrys=entries("10.0.0.0/8", "172.16.0.0/12"), **one)
     slb("RemoveAccessControlListEntry", AclEntrys=entries("192.168.0.1/32"), **one)
     slb("SetAccessControlListAttribute", AclName="home", **one)
     clb = https(place, uploaded(place.api), AclStatus="on", AclType="white", **one)

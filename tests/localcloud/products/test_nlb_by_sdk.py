@@ -125,7 +125,7 @@ def test_zone_mappings_that_cannot_be(
 
 def test_a_vswitch_of_another_vpc_is_refused(place: Balanced) -> None:
     other = Place(place.api)
-    with refused("Mismatch.VpcId"):
+    with refused("ResourceNotFound.VSwitch"):
         place.nlb(ZoneMappings=place.zones(VSwitchId=other.vswitch))
     with refused("ResourceNotFound.Vpc"):
         place.nlb(VpcId="vpc-none")

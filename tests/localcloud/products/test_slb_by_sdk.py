@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+from localcloud.daemons import ask
+from localcloud.machines.control import LoadBalancer
+from tests.localcloud.cloud_thread import CloudThread
 from tests.localcloud.products.test_ecs_by_sdk import Place
 from tests.localcloud.sdk_api import Api, refused
 from tests.localcloud.self_signed import self_signed
@@ -51,6 +54,31 @@ def test_an_internet_clb_has_an_address_that_no_eip_gets(api: Api) -> None:
     clb = api.slb("CreateLoadBalancer", AddressType="internet")
     assert clb["Address"] == "127.66.0.1"
     assert api.vpc("AllocateEipAddress")["EipAddress"] == "127.66.0.2"
+
+
+def test_the_machines_view_has_an_internet_clb_in_the_vpc_of_its_backends(
+    place: Place, cloud: CloudThread
+) -> None:
+    clb = place.api.slb("CreateLoadBalancer", AddressType="internet")
+    one = {"LoadBalancerId": clb["LoadBalancerId"]}
+    for protocol, port in (("TCP", 999), ("HTTP", 80)):
+        place.api.slb(
+            f"CreateLoadBalancer{protocol}Listener",
+            ListenerPort=port,
+            BackendServerPort=30080,
+            Bandwidth=-1,
+            **({"HealthCheck": "off", "StickySession": "off"} if protocol == "HTTP" else {}),
+            **one,
+        )
+        place.api.slb("StartLoadBalancerListener", ListenerPort=port, **one)
+    assert ask(cloud.places, "GET", "/machines")["load_balancers"] == []
+    backend = json.dumps([{"ServerId": place.run()}])
+    place.api.slb("AddBackendServers", BackendServers=backend, **one)
+    [raw] = ask(cloud.places, "GET", "/machines")["load_balancers"]
+    shown = LoadBalancer.read(raw)
+    assert (shown.address, shown.vpc_id, shown.internet) == (clb["Address"], place.vpc, True)
+    listeners = [(x.port, x.http, [b.port for b in x.backends]) for x in shown.listeners]
+    assert sorted(listeners) == [(80, True, [30080]), (999, False, [30080])]
 
 
 def test_an_eip_can_be_on_an_intranet_clb(place: Place) -> None:

@@ -277,6 +277,24 @@ def test_a_cidr_reservation_keeps_its_block(api: Api) -> None:
     api.vpc("DeleteVSwitchCidrReservation", VSwitchCidrReservationId=reservation)
 
 
+def test_a_vpc_has_at_most_a_hundred_cidr_reservations(api: Api) -> None:
+    vpc_id, first = network(api)
+    second = api.vpc(
+        "CreateVSwitch", VpcId=vpc_id, ZoneId=ZONE, CidrBlock="172.31.208.0/20", VSwitchName="two"
+    )["VSwitchId"]
+
+    def reserve(vswitch_id: str) -> None:
+        api.vpc(
+            "CreateVSwitchCidrReservation", VSwitchId=vswitch_id, VSwitchCidrReservationMask="28"
+        )
+
+    for vswitch_id in (first, second) * 50:
+        reserve(vswitch_id)
+    for vswitch_id in (first, second):
+        with refused("QuotaExceeded.CidrReservationCount"):
+            reserve(vswitch_id)
+
+
 def test_tags_are_added_listed_and_taken(api: Api) -> None:
     vpc_id, _ = network(api)
     what = {"ResourceType": "VPC", "ResourceId": [vpc_id]}

@@ -27,7 +27,7 @@ FOLDERS = {
     "sts": "Sts",
     "resourcemanager": "ResourceManager",
 }
-MOST_GUESSES = 14
+MOST_GUESSES = 2
 
 
 def literals(folder: Path) -> Iterator[str]:

@@ -26,7 +26,8 @@ pytestmark = pytest.mark.unit
 def programs(tmp_path: Path) -> NodePrograms:
     tools = tmp_path / "bin"
     (tools / "node").mkdir(parents=True)
-    for name, version in (("kubelet", "1.36.3"), *((name, "2.2.1") for name in CONTAINERD)):
+    versions = {"kubelet": "1.36.3", "crictl": "1.34.0", **dict.fromkeys(CONTAINERD, "2.2.1")}
+    for name, version in versions.items():
         program = tools / "node" / name
         program.write_text(f"#!/bin/sh\necho {name} v{version}\n")
         program.chmod(0o755)
@@ -52,8 +53,11 @@ def test_versions_are_what_the_programs_report(programs: NodePrograms) -> None:
     assert programs.containerd_version == "2.2.1"
 
 
-def test_without_a_kubelet_there_are_no_packages_of_a_node(programs: NodePrograms) -> None:
-    (programs.node / "kubelet").unlink()
+@pytest.mark.parametrize("program", ["kubelet", "crictl", "containerd"])
+def test_without_one_of_its_programs_a_node_has_no_packages(
+    programs: NodePrograms, program: str
+) -> None:
+    (programs.node / program).unlink()
     assert built(programs.kubernetes) is None
 
 
@@ -72,7 +76,8 @@ def test_another_build_is_another_identity(programs: NodePrograms, tmp_path: Pat
 
 def test_the_packages_are_those_that_the_user_data_installs(programs: NodePrograms) -> None:
     versions = {content.name: content.version for content in kubernetes_packages(programs)}
-    assert versions == dict.fromkeys(("kubeadm", "kubectl", "kubelet"), "1.36.3-1.1")
+    of_kubernetes = dict.fromkeys(("kubeadm", "kubectl", "kubelet"), "1.36.3-1.1")
+    assert versions == {**of_kubernetes, "cri-tools": "1.34.0-1.1"}
     series = CONTAINERD_SERIES.removesuffix("*")
     assert containerd_package(programs).version.startswith(series)
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from operations import __main__ as commands
+from operations.__main__ import app
 from operations.backup.command import Backup
+from operations.commands import cluster
 from operations.failure import ExitCode
 
 pytestmark = pytest.mark.unit
@@ -23,9 +24,9 @@ class NoSnapshots:
 def test_the_new_snapshots_id_is_printed_apart_from_the_list(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(commands, "back_up", lambda *_, **__: "s-new")
+    monkeypatch.setattr(cluster, "back_up", lambda *_, **__: "s-new")
     monkeypatch.setattr(Backup, "of", lambda *_: NoSnapshots())
-    done = CliRunner().invoke(commands.app, ["backup", "--stack", "dev", "--json"])
+    done = CliRunner().invoke(app, ["backup", "--stack", "dev", "--json"])
     assert done.exit_code == ExitCode.OK
     assert done.stderr == "Snapshot s-new is taken.\n"
     assert json.loads(done.stdout) == {"stack": "dev", "snapshots": []}

@@ -57,6 +57,14 @@ def test_a_file_that_comes_and_one_that_goes() -> None:
     assert compare("x", text(clustered()), None).verdict is Verdict.REMOVED
 
 
+def test_a_new_file_that_no_cluster_could_be_made_from_is_refused() -> None:
+    older = text(edited(clustered(), at("kubernetes/version", "1.34.2")))
+    stack_change = compare("x", None, older)
+    assert stack_change.verdict is Verdict.REFUSED
+    assert "A new cluster starts with Kubernetes 1.35 to 1.37" in stack_change.lines[0]
+    assert compare("x", older, older).verdict is Verdict.UNCHANGED
+
+
 def test_a_file_that_this_release_cannot_plan_any_more_is_not_compared() -> None:
     broken = text(edited(clustered(), at("kubernetes/version", "1.99.0")))
     stack_change = compare("x", broken, text(clustered()))

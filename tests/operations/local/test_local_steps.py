@@ -4,7 +4,7 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -128,6 +128,15 @@ def test_the_local_cloud_gets_its_port_and_region_from_the_stack_file(
     assert "--port 28443" in start
     assert "--region cn-hangzhou" in start
     assert f"--home {cloud.places.home}" in start
+    assert "--machines" not in start
+
+
+def test_the_local_cloud_is_told_what_instances_boot_into(
+    machine: Machine, cloud: LocalCloud
+) -> None:
+    replace(cloud, machines="mixed").up()
+    start = next(call for call in machine.calls if call.startswith("localcloud start"))
+    assert start.endswith("--machines mixed")
 
 
 def test_secrets_are_generated_at_the_first_up_only(machine: Machine, cloud: LocalCloud) -> None:

@@ -125,7 +125,7 @@ def test_everything_that_is_left_goes_and_disks_are_kept_as_snapshots() -> None:
         machines=running("masters-1", status="Stopped"),
         disks={"masters-1": disk("d-1"), "masters-2": disk("d-2")},
     )
-    restore = plan_restore(situation, NOW, anew=False)
+    restore = plan_restore(situation, NOW, starts_over=False)
     assert restore.machines == {"masters-1": "i-masters-1"}
     assert restore.disks == {"masters-1": "d-1", "masters-2": "d-2"}
     assert restore.continues is None
@@ -134,11 +134,11 @@ def test_everything_that_is_left_goes_and_disks_are_kept_as_snapshots() -> None:
 @given(
     first=st.sampled_from([None, "s-1", "s-0", ""]),
     hours=st.floats(0, 100),
-    anew=st.booleans(),
+    starts_over=st.booleans(),
     is_ready=st.booleans(),
 )
 def test_a_restore_goes_on_only_if_the_first_disk_is_of_its_snapshot_or_absent_from_a_dead_cluster(
-    first: str | None, hours: float, *, anew: bool, is_ready: bool
+    first: str | None, hours: float, *, starts_over: bool, is_ready: bool
 ) -> None:
     began = NOW - timedelta(hours=hours)
     situation = replace(
@@ -147,9 +147,9 @@ def test_a_restore_goes_on_only_if_the_first_disk_is_of_its_snapshot_or_absent_f
         machines=running("masters-0"),
         disks={} if first is None else {"masters-0": disk("d-5", created_from=first)},
     )
-    restore = plan_restore(situation, NOW, anew=anew)
+    restore = plan_restore(situation, NOW, starts_over=starts_over)
     of_the_snapshot = first == "s-1" or (first is None and not is_ready)
-    goes_on = not anew and of_the_snapshot and NOW - began < CONTINUED_WITHIN
+    goes_on = not starts_over and of_the_snapshot and NOW - began < CONTINUED_WITHIN
     assert (restore.continues is not None) is goes_on
     # Either nothing is removed, or everything.
     assert set(restore.machines) == (set() if goes_on else {"masters-0"})

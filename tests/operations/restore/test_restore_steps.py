@@ -178,7 +178,9 @@ def test_what_is_left_is_recognised_by_names_and_tags() -> None:
 def test_every_disk_is_kept_as_a_snapshot_before_anything_is_deleted() -> None:
     cloud = left()
     it = restoring(cloud, state())
-    it.delete_remains(plan_restore(it.situation(api_server_is_ready=False), NOW, anew=False), QUIET)
+    it.delete_remains(
+        plan_restore(it.situation(api_server_is_ready=False), NOW, starts_over=False), QUIET
+    )
     assert cloud.actions == [
         "CreateSnapshot",
         "CreateSnapshot",
@@ -195,9 +197,13 @@ def test_every_disk_is_kept_as_a_snapshot_before_anything_is_deleted() -> None:
 def test_a_second_run_removes_nothing_more() -> None:
     cloud = left()
     it = restoring(cloud, state())
-    it.delete_remains(plan_restore(it.situation(api_server_is_ready=False), NOW, anew=False), QUIET)
+    it.delete_remains(
+        plan_restore(it.situation(api_server_is_ready=False), NOW, starts_over=False), QUIET
+    )
     cloud.calls.clear()
-    again = plan_restore(it.situation(api_server_is_ready=False), datetime.now(UTC), anew=False)
+    again = plan_restore(
+        it.situation(api_server_is_ready=False), datetime.now(UTC), starts_over=False
+    )
     assert again.continues is not None
     it.delete_remains(again, QUIET)
     assert cloud.calls == []
@@ -213,11 +219,13 @@ def test_a_removal_that_is_refused_is_not_marked_as_done(action: str) -> None:
     it = restoring(cloud, state())
     with pytest.raises(OperationError, match=r"rights.*it continues"):
         it.delete_remains(
-            plan_restore(it.situation(api_server_is_ready=False), NOW, anew=False), QUIET
+            plan_restore(it.situation(api_server_is_ready=False), NOW, starts_over=False), QUIET
         )
     assert cloud.tags == {}
     cloud.refused = {}
-    it.delete_remains(plan_restore(it.situation(api_server_is_ready=False), NOW, anew=False), QUIET)
+    it.delete_remains(
+        plan_restore(it.situation(api_server_is_ready=False), NOW, starts_over=False), QUIET
+    )
     assert set(cloud.disks) == {"d-7"}
 
 

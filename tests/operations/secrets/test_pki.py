@@ -1,4 +1,4 @@
-"""A cluster's certificates, as kubeadm, kubelets and the API server will judge them."""
+"""A cluster's certificates, as kubeadm, kubelets and the API server will check them."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from operations.sweep.cloud import Account, CloudError
 from operations.sweep.leftovers import (
     BY_CONTROLLER,
     BY_NAME,
+    BY_PARENT,
     BY_TAG,
     Leftover,
     OwnedNames,
@@ -43,6 +44,7 @@ class ListedCloud:
         self.named: dict[str, dict[str, Any]] = {}
         self.refused: dict[str, str] = {}
         self.deleted: list[tuple[str, str]] = []
+        self.calls: list[tuple[str, Mapping[str, object]]] = []
 
     def call(
         self,
@@ -50,11 +52,12 @@ class ListedCloud:
         action: str,
         **parameters: object,
     ) -> Mapping[str, Any]:
+        self.calls.append((action, parameters))
         if action in self.refused:
             raise CloudError(action, self.refused[action], "as asked")
+        if action in self.named:
+            return self.named[action]
         if action.startswith("Get"):
-            if action in self.named:
-                return self.named[action]
             raise CloudError(action, "EntityNotExist.Role", "none of that name")
         if action.startswith(("Delete", "Release")):
             (gone,) = [str(v) for k, v in parameters.items() if k.endswith(("Id", "Name"))]
@@ -205,6 +208,107 @@ def test_listeners_and_groups_are_looked_at_on_the_apis_own_load_balancer_only()
     assert signs(cloud, state(own, listener, group)) == []
 
 
+ACL = ("alicloud:slb/acl:Acl", "acl-1")
+ENTRY = "alicloud:slb/aclEntryAttachment:AclEntryAttachment"
+
+
+def access_list(*blocks: str) -> ListedCloud:
+    """A cloud with the stack's access control list, and another one with the same entries."""
+    cloud = ListedCloud(DescribeAccessControlLists=[{"AclId": "acl-1", **TAGS}, {"AclId": "acl-2"}])
+    entries = [{"AclEntryIP": block} for block in blocks]
+    cloud.named["DescribeAccessControlListAttribute"] = {
+        "AclEntrys": {"AclEntry": entries},
+        "TotalAclEntry": len(entries),
+    }
+    return cloud
+
+
+def test_a_planned_entry_that_the_state_lacks_is_taken_out_of_our_list_and_no_other() -> None:
+    cloud = access_list("10.1.0.0/16", "10.2.0.0/16", "192.0.2.7/32")
+    owned = replace(OWNED, admitted=frozenset({"10.1.0.0/16", "10.2.0.0/16"}))
+    in_state = state(ACL, (ENTRY, "acl-1:10.1.0.0/16"))
+    assert [item.id for item in leftovers(cloud, owned, in_state)] == ["acl-1:10.2.0.0/16"]
+
+
+def test_an_entry_of_a_creation_that_was_cut_off_goes_although_the_plan_has_it_no_more() -> None:
+    entry = {"type": ENTRY, "urn": f"urn:x::y::{ENTRY}::e", "inputs": {"entry": "10.1.0.0/16"}}
+    in_state = StackState.of(
+        {
+            "resources": [{"type": ACL[0], "id": ACL[1]}],
+            "pending_operations": [{"type": "creating", "resource": entry}],
+        }
+    )
+    cloud = access_list("10.1.0.0/16", "10.2.0.0/16")
+    (item,) = leftovers(cloud, OWNED, in_state)
+    assert (item.kind, item.id) == ("access entry", "acl-1:10.1.0.0/16")
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks", "expected"),
+    [
+        ("guide-api", [], [("access control list", "acl-1", BY_NAME)]),
+        ("guide-api", ["10.1.0.0/16"], []),
+        ("theirs", [], []),
+    ],
+)
+def test_an_untagged_access_control_list_is_ours_only_by_name_and_empty(
+    name: str, blocks: list[str], expected: list[tuple[str, str, str]]
+) -> None:
+    cloud = access_list(*blocks)
+    cloud.lists["DescribeAccessControlLists"] = [{"AclId": "acl-1", "AclName": name}]
+    assert signs(cloud) == expected
+
+
+def test_a_control_plane_behind_the_load_balancer_that_the_state_misses_is_taken_out() -> None:
+    cloud = ListedCloud(
+        DescribeLoadBalancers=[{"LoadBalancerId": "lb-1"}],
+        DescribeVServerGroups=[{"VServerGroupId": "rsp-1", "VServerGroupName": "guide-api"}],
+    )
+    servers = [{"ServerId": f"i-{n}", "Port": 6443} for n in (1, 2, 3)]
+    cloud.named["DescribeVServerGroupAttribute"] = {"BackendServers": {"BackendServer": servers}}
+    in_state = state(
+        ("alicloud:slb/applicationLoadBalancer:ApplicationLoadBalancer", "lb-1"),
+        ("alicloud:slb/serverGroup:ServerGroup", "rsp-1"),
+        ("alicloud:ecs/instance:Instance", "i-1"),
+        ("alicloud:ecs/instance:Instance", "i-2"),
+        (
+            "alicloud:slb/serverGroupServerAttachment:ServerGroupServerAttachment",
+            "rsp-1:i-1:6443",
+        ),
+    )
+    assert [(kind, id_) for kind, id_, _ in signs(cloud, in_state)] == [
+        ("backend server", "rsp-1:i-2:6443")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("item", "action", "parameters"),
+    [
+        (
+            Leftover(kind="backend server", id="rsp-1:i-2:6443", sign=BY_PARENT, of="rsp-1"),
+            "RemoveVServerGroupBackendServers",
+            {
+                "VServerGroupId": "rsp-1",
+                "BackendServers": '[{"ServerId": "i-2", "Port": "6443"}]',
+            },
+        ),
+        (
+            Leftover(
+                kind="access entry", id="acl-1:e", name="10.1.0.0/16", sign=BY_NAME, of="acl-1"
+            ),
+            "RemoveAccessControlListEntry",
+            {"AclId": "acl-1", "AclEntrys": '[{"entry": "10.1.0.0/16"}]'},
+        ),
+    ],
+)
+def test_a_part_of_a_list_is_removed_alone(
+    item: Leftover, action: str, parameters: dict[str, str]
+) -> None:
+    cloud = ListedCloud()
+    assert remove(cloud, [item], list) == {}
+    assert cloud.calls == [(action, parameters)]
+
+
 def test_a_binding_of_our_eip_to_our_gateway_that_the_state_misses_is_undone() -> None:
     eip = {"AllocationId": "eip-1", "InstanceId": "ngw-1", "InstanceType": "Nat"}
     cloud = ListedCloud(DescribeEipAddresses=[eip])
@@ -317,7 +421,7 @@ def test_the_tags_are_those_that_the_plan_gives() -> None:
 
 def test_every_kind_of_leftover_can_be_deleted() -> None:
     assert Leftover(kind="VPC", id="vpc-1", sign=BY_TAG).kind in order()
-    assert len(set(order())) == len(order()) == 25
+    assert len(set(order())) == len(order()) == 27
 
 
 def test_a_stack_that_pulumi_does_not_know_has_no_deployment(tmp_path: Path) -> None:

@@ -58,13 +58,26 @@ def address(number: int) -> str:
     return f"10.0.0.{10 + number}"
 
 
-def pod(uid: str, asked: int, *, has_ended: bool) -> dict[str, Any]:
+def asking(count: int, **more: str) -> dict[str, Any]:
+    """A container."""
+    return {"resources": {"requests": {RESOURCE: str(count)}}, **more}
+
+
+INIT_CONTAINERS = st.lists(
+    st.builds(asking, st.integers(0, 3))
+    | st.builds(asking, st.integers(0, 3), restartPolicy=st.just("Always")),
+    max_size=2,
+)
+
+
+def pod(uid: str, asked: int, first: list[dict[str, Any]], *, has_ended: bool) -> dict[str, Any]:
     return {
         "kind": "Pod",
         "metadata": {"name": uid, "namespace": "default", "uid": uid},
         "spec": {
             "nodeName": "worker",
-            "containers": [{"resources": {"requests": {RESOURCE: str(asked)}}}],
+            "containers": [asking(asked)],
+            **({"initContainers": first} if first else {}),
         },
         "status": {"phase": "Succeeded" if has_ended else "Running"},
     }
@@ -73,8 +86,10 @@ def pod(uid: str, asked: int, *, has_ended: bool) -> dict[str, Any]:
 @given(
     holders=st.dictionaries(st.integers(0, SIZE - 1), st.sampled_from((*PODS, "gone"))),
     requests=st.fixed_dictionaries({uid: st.integers(0, 3) for uid in PODS}),
+    first=st.fixed_dictionaries(dict.fromkeys(PODS, INIT_CONTAINERS)),
     ended=st.sets(st.sampled_from(PODS)),
     reserved=st.lists(st.tuples(st.integers(0, SIZE), st.integers(0, 2)), max_size=3),
+    excluded=st.lists(st.integers(0, SIZE - 1), max_size=3),
     is_disabled=st.booleans(),
     is_leaving=st.booleans(),
 )
@@ -82,15 +97,21 @@ def test_what_the_unit_advertises_passes_and_one_more_fails(  # noqa: PLR0913 - 
     *,
     holders: dict[int, str],
     requests: dict[str, int],
+    first: dict[str, list[dict[str, Any]]],
     ended: set[str],
     reserved: list[tuple[int, int]],
+    excluded: list[int],
     is_disabled: bool,
     is_leaving: bool,
 ) -> None:
     pool = {
         "kind": "SpiderIPPool",
         "metadata": {"name": "worker-eth1"} | ({"deletionTimestamp": "now"} if is_leaving else {}),
-        "spec": {"ips": [f"{address(0)}-{address(SIZE - 1)}"], "disable": is_disabled},
+        "spec": {
+            "ips": [f"{address(0)}-{address(SIZE - 1)}"],
+            "excludeIPs": [address(number) for number in excluded],
+            "disable": is_disabled,
+        },
         "status": {
             "allocatedIPs": json.dumps({address(n): {"podUid": u} for n, u in holders.items()})
         },
@@ -99,11 +120,11 @@ def test_what_the_unit_advertises_passes_and_one_more_fails(  # noqa: PLR0913 - 
         {
             "kind": "SpiderReservedIP",
             "metadata": {"name": f"r{place}"},
-            "spec": {"ips": [f"{address(first)}-{address(first + more)}"]},
+            "spec": {"ips": [f"{address(begin)}-{address(begin + more)}"]},
         }
-        for place, (first, more) in enumerate(reserved)
+        for place, (begin, more) in enumerate(reserved)
     ]
-    pods = [pod(uid, requests[uid], has_ended=uid in ended) for uid in PODS]
+    pods = [pod(uid, requests[uid], first[uid], has_ended=uid in ended) for uid in PODS]
     node: dict[str, Any] = {
         "kind": "Node",
         "metadata": {"name": "worker", "annotations": {UNIT_SCHEMA: str(UNIT_VERSION)}},

@@ -174,7 +174,7 @@ def _outputs() -> dict[str, Any]:
         "nodes": {
             node: {
                 "providerId": f"cn-hangzhou.i-{node}",
-                "interfaces": {"eth0": {"primary": host}, "eth1": {"primary": f"192.168.0.{i}"}},
+                "interfaces": {"eth0": {"primary": host}, "eth1": {"primary": f"192.168.0.24{i}"}},
             }
             for i, (node, (host, _)) in enumerate(NODES.items(), 1)
         },
@@ -274,6 +274,25 @@ def test_reserved_addresses_of_a_pool_are_not_advertised() -> None:
     assert not _failed(_verdicts(_cluster(change)))
 
 
+def test_excluded_addresses_of_a_pool_are_not_advertised() -> None:
+    def change(items: dict[str, dict[str, Any]]) -> None:
+        # The first has a pod, which keeps it.
+        pool = items["SpiderIPPool/worker-eth1"]
+        pool["spec"]["excludeIPs"] = ["192.168.0.20-192.168.0.21"]
+        items["Node/worker"]["status"]["allocatable"].update({_resource("eth1"): "9"})
+
+    assert not _failed(_verdicts(_cluster(change)))
+
+
+def test_a_pod_may_ask_for_other_resources_in_any_notation() -> None:
+    def change(items: dict[str, dict[str, Any]]) -> None:
+        pod = next(item for item in items.values() if item["kind"] == "Pod")
+        requests = {"cpu": "100m", "example.com/seats": "2k"}
+        pod["spec"]["containers"] = [{"resources": {"requests": requests}}]
+
+    assert "addresses-advertised" in _verdicts(_cluster(change))
+
+
 def test_a_pool_that_gives_no_address_is_not_advertised() -> None:
     def change(items: dict[str, dict[str, Any]]) -> None:
         items["SpiderIPPool/worker-eth1"]["spec"]["disable"] = True
@@ -296,7 +315,8 @@ def test_an_earlier_unit_that_advertises_reserved_addresses_is_named() -> None:
     sentence = (
         f"worker advertises 10 {_resource('eth1')}, of which 2 are reserved: pods beyond the other "
         "8 wait on the node. Its machine was made by an earlier release, whose unit (version 2) "
-        "does not subtract reserved addresses. Delete the SpiderReservedIP, or replace the machine"
+        "does not subtract reserved addresses. Delete the SpiderReservedIP or take out the pool's "
+        "excludeIPs, or replace the machine"
     )
     assert verdict.details == (sentence,)
 
@@ -317,7 +337,7 @@ def test_an_earlier_unit_that_counts_otherwise_is_not_excused() -> None:
         items["Node/worker"]["status"]["allocatable"].update({_resource("eth1"): "7"})
 
     verdict = _verdicts(_cluster(change))["addresses-advertised"]
-    assert verdict.details == (_differing(7, 0, " and 1 are reserved"),)
+    assert verdict.details == (_differing(7, 0, " and 1 are reserved or excluded"),)
 
 
 @pytest.mark.parametrize(
@@ -486,7 +506,7 @@ def test_where_addresses_are_not_counted_nothing_has_to_be_advertised() -> None:
         (
             lambda i: _reserve(i, "192.168.0.21"),
             "addresses-advertised",
-            _differing(10, 0, " and 1 are reserved"),
+            _differing(10, 0, " and 1 are reserved or excluded"),
         ),
         (
             lambda i: i["SpiderIPPool/worker-eth1"]["spec"].update(ips=["192.168.0.20"]),
@@ -514,6 +534,7 @@ def test_a_wrong_object_fails_its_check(
     [
         ("172.31.0.20", {"pod-to-pod-same-network"}),
         ("172.31.0.4", {"pod-to-own-node", "pod-to-other-nodes"}),
+        ("192.168.0.242", {"pod-to-own-node", "pod-to-other-nodes"}),
         (
             "192.168.0.20",
             {"pod-to-pod-other-network", "pod-to-pod-other-network-across-nodes"},

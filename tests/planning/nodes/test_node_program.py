@@ -413,6 +413,36 @@ def test_reserved_addresses_are_given_to_nobody_and_stay_with_who_has_one(worker
     assert advertised(worker, pools, pod("a", eth0="1"), reserved=reserved)[ETH0] == "3"
 
 
+def test_addresses_that_a_pool_excludes_are_given_to_nobody(worker: Place) -> None:
+    pools = {"eth0": pool("10.0.0.1-10.0.0.5", holders=("a",), excludeIPs=["10.0.0.1-10.0.0.2"])}
+    assert advertised(worker, pools, pod("a", eth0="1"))[ETH0] == "4"
+
+
+@pytest.mark.parametrize(
+    ("first", "count"),
+    [
+        ([3], "3"),
+        ([("Always", 1), 3], "4"),
+        ([3, ("Always", 1)], "3"),
+        ([("Always", 1), ("Always", 1)], "3"),
+    ],
+    ids=["init container", "after a sidecar", "before a sidecar", "sidecars"],
+)
+def test_a_node_advertises_what_the_scheduler_has_counted_for_its_pods(
+    worker: Place, first: list[Any], count: str
+) -> None:
+    """A kubelet that starts would fail the pods beyond a lower number."""
+    waiting = pod("waits", "Pending", eth0="1")
+    containers = [
+        {"resources": pod("", eth0=str(each))["spec"]["containers"][0]["resources"]}
+        if isinstance(each, int)
+        else {**pod("", eth0=str(each[1]))["spec"]["containers"][0], "restartPolicy": each[0]}
+        for each in first
+    ]
+    waiting["spec"]["initContainers"] = containers
+    assert advertised(worker, {"eth0": pool()}, waiting)[ETH0] == count
+
+
 def test_a_role_that_does_not_allow_reading_reserved_addresses_hinders_nothing(
     worker: Place,
 ) -> None:

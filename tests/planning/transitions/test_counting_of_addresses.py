@@ -33,17 +33,17 @@ def transition(before: Any, after: Any, units: dict[str, int] | None) -> Transit
     return check_edit(recorded(before), recorded(after), cluster)
 
 
-def refused(judged: Transition) -> list[str]:
-    assert isinstance(judged, Refused)
-    return [refusal.path for refusal in judged.refusals]
+def refused(outcome: Transition) -> list[str]:
+    assert isinstance(outcome, Refused)
+    return [refusal.path for refusal in outcome.refusals]
 
 
 @pytest.mark.parametrize("unit", [0, 1])
 def test_a_node_that_cannot_advertise_is_named_before_pods_ask_for_addresses(unit: int) -> None:
     before = edited(ONE_PLANE, UNCOUNTED)
-    judged = transition(before, ONE_PLANE, UNITS | {"masters-0": unit})
-    assert isinstance(judged, Refused)
-    (refusal,) = judged.refusals
+    outcome = transition(before, ONE_PLANE, UNITS | {"masters-0": unit})
+    assert isinstance(outcome, Refused)
+    (refusal,) = outcome.refusals
     assert (refusal.path, refusal.value) == ("pods.countAddresses", "true")
     assert "masters-0 cannot" in refusal.rule
 
@@ -55,31 +55,31 @@ def test_the_remedy_is_accepted() -> None:
 
 
 def test_nodes_that_can_advertise_begin_to_count_in_place() -> None:
-    judged = transition(edited(ONE_PLANE, UNCOUNTED), ONE_PLANE, UNITS)
-    assert isinstance(judged, Accepted)
-    assert [step.target for step in judged.steps if isinstance(step, ChangeInPlace)] == ["pods"]
+    outcome = transition(edited(ONE_PLANE, UNCOUNTED), ONE_PLANE, UNITS)
+    assert isinstance(outcome, Accepted)
+    assert [step.target for step in outcome.steps if isinstance(step, ChangeInPlace)] == ["pods"]
 
 
 def test_a_node_without_pod_addresses_need_not_advertise() -> None:
     none = [at(f"nodePools/masters/interfaces/{nic}/podAddresses", 0) for nic in ("eth0", "eth1")]
     before = edited(ONE_PLANE, UNCOUNTED, *none)
-    judged = transition(before, edited(ONE_PLANE, *none), UNITS | {"masters-0": 0})
-    assert isinstance(judged, Accepted)
+    outcome = transition(before, edited(ONE_PLANE, *none), UNITS | {"masters-0": 0})
+    assert isinstance(outcome, Accepted)
 
 
 def test_a_cluster_that_counts_already_is_not_asked_again() -> None:
     more = at("nodePools/workers/count", 3)
-    judged = transition(ONE_PLANE, edited(ONE_PLANE, more), UNITS | {"masters-0": 1})
-    assert isinstance(judged, Accepted)
+    outcome = transition(ONE_PLANE, edited(ONE_PLANE, more), UNITS | {"masters-0": 1})
+    assert isinstance(outcome, Accepted)
 
 
 def test_an_upgrade_of_the_only_control_plane_on_an_old_unit_is_refused() -> None:
-    judged = check_edit(
+    outcome = check_edit(
         recorded(edited(ONE_PLANE, OLDER)),
         recorded(ONE_PLANE),
         Holders(units=UNITS | {"masters-0": 1}, api_server=version_of("1.36.3")),
     )
-    assert "pods.countAddresses" in refused(judged)
+    assert "pods.countAddresses" in refused(outcome)
 
 
 def test_workers_that_the_same_edit_replaces_may_have_an_old_unit() -> None:
@@ -92,8 +92,8 @@ def test_workers_that_the_same_edit_replaces_may_have_an_old_unit() -> None:
 
 def test_a_preview_that_cannot_ask_does_not_refuse() -> None:
     before = recorded(edited(ONE_PLANE, UNCOUNTED))
-    judged = check_edit(before, recorded(ONE_PLANE), NotAsked(reason="no run is complete yet"))
-    assert isinstance(judged, Accepted)
+    outcome = check_edit(before, recorded(ONE_PLANE), NotAsked(reason="no run is complete yet"))
+    assert isinstance(outcome, Accepted)
 
 
 def test_the_first_run_over_an_earlier_release_does_not_begin_to_count_on_its_machines() -> None:
@@ -107,16 +107,39 @@ def test_the_first_run_over_an_earlier_release_does_not_begin_to_count_on_its_ma
 
 @pytest.mark.parametrize("edit", [WITHOUT_ETH1, at("nodePools/workers/interfaces/eth1", None)])
 def test_a_network_that_pods_are_spread_over_does_not_lose_its_last_addresses(edit: Edit) -> None:
-    judged = transition(ONE_PLANE, edited(ONE_PLANE, edit), UNITS)
-    assert "pods.defaultNetwork" in refused(judged)
+    outcome = transition(ONE_PLANE, edited(ONE_PLANE, edit), UNITS)
+    assert "pods.defaultNetwork" in refused(outcome)
     first = edited(ONE_PLANE, ON_ETH0)
     assert isinstance(transition(ONE_PLANE, first, UNITS), Accepted)
     assert isinstance(transition(first, edited(first, edit), UNITS), Accepted)
 
 
+def test_a_network_keeps_its_pods_if_an_untainted_control_plane_has_it() -> None:
+    before = edited(ONE_PLANE, at("nodePools/masters/taints", []))
+    assert isinstance(transition(before, edited(before, WITHOUT_ETH1), UNITS), Accepted)
+
+
+def test_a_network_loses_its_last_open_nodes_by_a_taint_too() -> None:
+    more = {**ONE_PLANE["nodePools"]["workers"], "firstBlock": 65, "count": 1}
+    more["interfaces"] = {"eth0": {"subnet": "primary"}}
+    before = edited(ONE_PLANE, at("nodePools/more", more))
+    taint = [{"key": "a.io/b", "effect": "NoSchedule"}]
+    outcome = transition(before, edited(before, at("nodePools/workers/taints", taint)), UNITS)
+    assert refused(outcome) == ["pods.defaultNetwork"]
+
+
+def test_nodes_without_a_network_that_every_node_had_are_named() -> None:
+    more = {**ONE_PLANE["nodePools"]["workers"], "firstBlock": 65, "count": 1}
+    more["interfaces"] = {"eth0": {"subnet": "primary"}}
+    outcome = transition(ONE_PLANE, edited(ONE_PLANE, at("nodePools/more", more)), UNITS)
+    assert isinstance(outcome, Accepted)
+    (note,) = outcome.notes
+    assert "pods of DaemonSets on more-0 may ask for an address of eth1" in note
+
+
 def test_policies_change_after_the_nodes() -> None:
     image = at("nodePools/workers/image", "ubuntu_24_04_x64_20G_alibase_20260101.vhd")
-    judged = transition(ONE_PLANE, edited(ONE_PLANE, image, ON_ETH0), UNITS)
-    assert isinstance(judged, Accepted)
-    order = [type(step) for step in judged.steps]
+    outcome = transition(ONE_PLANE, edited(ONE_PLANE, image, ON_ETH0), UNITS)
+    assert isinstance(outcome, Accepted)
+    order = [type(step) for step in outcome.steps]
     assert order.index(ChangeInPlace) > order.index(ReplaceWorker)

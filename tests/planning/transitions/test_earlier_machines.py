@@ -146,9 +146,9 @@ EDITS: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("key", EDITS)
 def test_an_edit_that_would_take_a_machine_away_is_refused(key: str) -> None:
     document = clustered(planes=3)
-    judged = check_edit(before(document), recorded(edited(document, EDITS[key])), SILENT)
-    assert isinstance(judged, Refused)
-    (refusal,) = judged.refusals
+    outcome = check_edit(before(document), recorded(edited(document, EDITS[key])), SILENT)
+    assert isinstance(outcome, Refused)
+    (refusal,) = outcome.refusals
     assert f"Their {key} is" in refusal.reason
     assert "Take the edit back, run `pulumi up`" in refusal.remedy
 
@@ -157,17 +157,17 @@ def test_an_edit_that_would_take_a_machine_away_is_refused(key: str) -> None:
 def test_no_control_plane_comes_or_goes_although_the_cluster_was_not_asked(
     old: int, new: int
 ) -> None:
-    judged = check_edit(before(clustered(planes=old)), recorded(clustered(planes=new)), SILENT)
-    assert isinstance(judged, Refused)
-    assert any("No control plane comes or goes" in each.rule for each in judged.refusals)
+    outcome = check_edit(before(clustered(planes=old)), recorded(clustered(planes=new)), SILENT)
+    assert isinstance(outcome, Refused)
+    assert any("No control plane comes or goes" in each.rule for each in outcome.refusals)
 
 
 def test_kubernetes_is_not_upgraded_in_the_first_run() -> None:
     document = edited(clustered(planes=3), at("kubernetes/version", "1.34.4"))
     after = edited(document, at("kubernetes/version", "1.35.4"))
-    judged = check_edit(before(document), recorded(after), SILENT)
-    assert isinstance(judged, Refused)
-    [refusal] = judged.refusals
+    outcome = check_edit(before(document), recorded(after), SILENT)
+    assert isinstance(outcome, Refused)
+    [refusal] = outcome.refusals
     assert refusal.path == "kubernetes.version"
     assert refusal.remedy.startswith("Write kubernetes.version: 1.34.4, ")
 
@@ -203,6 +203,6 @@ def test_a_cluster_of_somebody_elses_keeps_its_machines_in_the_first_run(
         at("nodePools/workers/count", 2),
         at("kubernetes/nodeNames/workers-1", "their-second-worker"),
     )
-    judged = check_edit(bare(document), recorded(edited(document, *edits)), SILENT)
-    assert isinstance(judged, Refused)
-    assert {refusal.rule.partition(" in the first")[0] for refusal in judged.refusals} == {rule}
+    outcome = check_edit(bare(document), recorded(edited(document, *edits)), SILENT)
+    assert isinstance(outcome, Refused)
+    assert {refusal.rule.partition(" in the first")[0] for refusal in outcome.refusals} == {rule}

@@ -58,8 +58,8 @@ def test_machines_of_an_earlier_release_stay_and_the_plan_says_what_they_lack() 
 
 
 def test_control_planes_may_join_machines_whose_release_did_not_know_the_setting() -> None:
-    judged = check_edit(of_an_earlier_release(private(1)), recorded(private(3)), UNASKED)
-    assert steps(judged)
+    outcome = check_edit(of_an_earlier_release(private(1)), recorded(private(3)), UNASKED)
+    assert steps(outcome)
 
 
 def test_open_is_what_machines_of_an_earlier_release_are() -> None:

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from config.report import ConfigError
 from planning.transitions.answers import ANSWERS, Kind
 from planning.transitions.keys import all_keys
 from planning.transitions.page import page
 from planning.transitions.steps import Refused
+from planning.transitions.words import lines
 from tests.clusters import Document, adopted, existing_kubernetes
+from tests.planning.documents import planned
 from tests.planning.edited import Edit, at, clustered, edited, kind_of, transition
 
 pytestmark = pytest.mark.unit
@@ -35,9 +38,9 @@ def test_a_refusal_has_a_reason_and_a_way(key: str) -> None:
     else:
         before, of_pool = POOL_CASES[key]
         edit = of_pool("workers")
-    judged = transition(before(), edited(before(), edit))
-    assert isinstance(judged, Refused)
-    for refusal in judged.refusals:
+    outcome = transition(before(), edited(before(), edit))
+    assert isinstance(outcome, Refused)
+    for refusal in outcome.refusals:
         assert refusal.rule.endswith(".")
         assert refusal.reason.endswith(".")
         assert refusal.remedy.endswith(".")
@@ -730,19 +733,43 @@ def test_every_key_has_a_case() -> None:
 @pytest.mark.parametrize("key", CASES)
 def test_an_edit_of_a_key_gets_the_answer_of_the_table(key: str) -> None:
     before, edit = CASES[key]
-    judged = transition(before(), edited(before(), edit))
-    assert kind_of(judged) is ANSWERS[key].worker
+    outcome = transition(before(), edited(before(), edit))
+    assert kind_of(outcome) is ANSWERS[key].worker
 
 
 @pytest.mark.parametrize("key", POOL_CASES)
 def test_an_edit_of_a_pool_of_workers_gets_the_answer_of_the_table(key: str) -> None:
     before, edit = POOL_CASES[key]
-    judged = transition(before(), edited(before(), edit("workers")))
-    assert kind_of(judged) is ANSWERS[key].worker
+    outcome = transition(before(), edited(before(), edit("workers")))
+    assert kind_of(outcome) is ANSWERS[key].worker
 
 
 @pytest.mark.parametrize("key", [key for key in POOL_CASES if key not in ONE_ROLE])
 def test_an_edit_of_a_pool_of_control_planes_gets_the_answer_of_the_table(key: str) -> None:
     before, edit = POOL_CASES[key]
-    judged = transition(before(), edited(before(), edit("masters")))
-    assert kind_of(judged) is ANSWERS[key].control_plane
+    outcome = transition(before(), edited(before(), edit("masters")))
+    assert kind_of(outcome) is ANSWERS[key].control_plane
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1)])
+@pytest.mark.parametrize("key", [*CASES, *POOL_CASES])
+def test_an_edit_is_judged_beside_another_number_of_control_planes(
+    key: str, before: int, after: int
+) -> None:
+    if key in CASES:
+        base, edit = CASES[key]
+    else:
+        base, of_pool = POOL_CASES[key]
+        edit = of_pool("masters")
+    old = edited(base(), at("nodePools/masters/count", before))
+    new = edited(base(), edit, at("nodePools/masters/count", after))
+    if all(_is_planned(document) for document in (old, new)):
+        assert lines(transition(old, new))
+
+
+def _is_planned(document: Document) -> bool:
+    try:
+        planned(document)
+    except ConfigError:
+        return False
+    return True

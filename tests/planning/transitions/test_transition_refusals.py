@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from ipaddress import IPv4Address
 
 import pytest
+import yaml
 
 from planning.read import plan_from
 from planning.transitions.edits import check_edit
@@ -22,6 +24,7 @@ from planning.transitions.steps import (
     Refused,
     RemoveMember,
     ReplaceControlPlane,
+    ReplaceWorker,
     ShrinkInterface,
     ShrinkPool,
 )
@@ -50,14 +53,111 @@ LAST = int(IPv4Address("10.1.2.21"))
     ids=["image", "disk category", "disk encryption", "a NIC less", "a disk for etcd"],
 )
 def test_the_only_control_plane_keeps_its_machine(edit: Edit) -> None:
-    judged = transition(clustered(planes=1), edited(clustered(planes=1), edit))
-    assert isinstance(judged, Refused)
-    assert "the only control plane" in str(judged.refusals)
+    outcome = transition(clustered(planes=1), edited(clustered(planes=1), edit))
+    assert isinstance(outcome, Refused)
+    assert "the only control plane" in str(outcome.refusals)
+
+
+ONE_PLANE = edited(clustered(planes=1), at("nodePools/masters/etcdDisk", {"size": 30}))
+OF_THE_ONLY_PLANE: dict[str, tuple[Edit, str, str]] = {
+    "image": (
+        at("nodePools/masters/image", IMAGE),
+        "nodePools.masters.image",
+        "Write nodePools.masters.image: ubuntu_24_04_x64_20G_alibase_20260916.vhd.",
+    ),
+    "key pair": (
+        at("nodePools/masters/keyPair", "ops"),
+        "nodePools.masters.keyPair",
+        "Write nodePools.masters.keyPair: null.",
+    ),
+    "disk for etcd": (
+        at("nodePools/masters/etcdDisk", None),
+        "nodePools.masters.etcdDisk",
+        "Write nodePools.masters.etcdDisk: {category: cloud_essd, size: 30}.",
+    ),
+    "NIC": (
+        at("nodePools/masters/interfaces/eth1", None),
+        "nodePools.masters.interfaces.eth1",
+        "Write nodePools.masters.interfaces.eth1.subnet: secondary.",
+    ),
+    "IPv6": (
+        at("network/ipv6/enabled", value=True),
+        "network.ipv6.enabled",
+        "Write network.ipv6.enabled: false.",
+    ),
+}
+"""By name: an edit that an only control plane does not take, its path, and what to write."""
+
+
+@pytest.mark.parametrize(
+    ("edit", "path", "remedy"), OF_THE_ONLY_PLANE.values(), ids=OF_THE_ONLY_PLANE
+)
+def test_the_remedy_for_an_only_control_plane_can_be_written_into_the_stack_file(
+    edit: Edit, path: str, remedy: str
+) -> None:
+    outcome = transition(ONE_PLANE, with_ipv6_indexes(edited(ONE_PLANE, edit)))
+    assert isinstance(outcome, Refused)
+    (refusal,) = outcome.refusals
+    assert refusal.path == path
+    assert refusal.remedy.startswith(remedy)
+    match = re.fullmatch(r"Write (\S+): (.+)\.", remedy)
+    assert match is not None
+    written, value = match.groups()
+    restored = edited(ONE_PLANE, edit, at(written.replace(".", "/"), yaml.safe_load(value)))
+    assert isinstance(transition(ONE_PLANE, restored), Accepted)
+
+
+def with_ipv6_indexes(document: Document) -> Document:
+    if not document["network"].get("ipv6"):
+        return document
+    zones = [z for s in document["network"]["subnets"].values() for z in s["zones"].values()]
+    pools = document["nodePools"].values()
+    for number, zone in enumerate(zones):
+        zone["ipv6Index"] = number
+    for interface in (i for pool in pools for i in pool["interfaces"].values()):
+        interface["podAddresses"] = 5
+    return document
+
+
+def test_every_setting_that_an_only_control_plane_keeps_is_named_at_once() -> None:
+    edits = [edit for name, (edit, _, _) in OF_THE_ONLY_PLANE.items() if name != "IPv6"]
+    outcome = transition(ONE_PLANE, edited(ONE_PLANE, *edits))
+    assert set(refused(outcome)) == {
+        path for name, (_, path, _) in OF_THE_ONLY_PLANE.items() if name != "IPv6"
+    }
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        at("nodePools/masters/firstBlock", 5),
+        at("nodePools/masters/blockSize", 32),
+    ],
+    ids=["firstBlock", "blockSize"],
+)
+def test_an_only_control_plane_whose_address_would_move_is_refused_once_a_nic(edit: Edit) -> None:
+    outcome = transition(clustered(planes=1), edited(clustered(planes=1), edit))
+    paths = ("nodePools.masters.interfaces.eth0", "nodePools.masters.interfaces.eth1")
+    assert refused(outcome) == paths
+    assert isinstance(outcome, Refused)
+    for refusal in outcome.refusals:
+        assert refusal.remedy.startswith("Take back what moves")
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1), (5, 3)])
+@pytest.mark.parametrize("server", ["1.35.4", "1.36.3"])
+def test_the_number_of_control_planes_and_their_version_do_not_change_in_one_edit(
+    before: int, after: int, server: str
+) -> None:
+    old = edited(clustered(planes=before), at("kubernetes/version", "1.35.4"))
+    new = edited(clustered(planes=after), at("kubernetes/version", "1.36.3"))
+    outcome = transition(old, new, Holders(api_server=version_of(server)))
+    assert refused(outcome) == ("nodePools.masters",)
 
 
 def test_three_control_planes_are_replaced_one_after_the_other() -> None:
-    judged = transition(clustered(), edited(clustered(), at("nodePools/masters/image", IMAGE)))
-    assert [(s.node, s.others) for s in steps(judged) if isinstance(s, ReplaceControlPlane)] == [
+    outcome = transition(clustered(), edited(clustered(), at("nodePools/masters/image", IMAGE)))
+    assert [(s.node, s.others) for s in steps(outcome) if isinstance(s, ReplaceControlPlane)] == [
         ("masters-0", ("masters-1", "masters-2")),
         ("masters-1", ("masters-0", "masters-2")),
         ("masters-2", ("masters-0", "masters-1")),
@@ -75,9 +175,9 @@ WITH_ETCD_DISK = edited(clustered(), at("nodePools/masters/etcdDisk", {"size": 2
 def test_three_control_planes_get_a_disk_for_etcd_or_lose_it_one_after_the_other(
     before: Document, after: Document
 ) -> None:
-    judged = transition(before, after)
-    assert {type(step) for step in steps(judged)} == {ReplaceControlPlane}
-    assert [s.node for s in steps(judged) if isinstance(s, ReplaceControlPlane)] == [
+    outcome = transition(before, after)
+    assert {type(step) for step in steps(outcome)} == {ReplaceControlPlane}
+    assert [s.node for s in steps(outcome) if isinstance(s, ReplaceControlPlane)] == [
         "masters-0",
         "masters-1",
         "masters-2",
@@ -95,19 +195,19 @@ def test_a_disk_of_another_builders_machine_shrinks_only_where_it_is_created_ane
     edit: Edit, *, shrinks: bool
 ) -> None:
     machines = edited(existing_kubernetes(), at("nodePools/workers/disk/size", 60))
-    judged = transition(
+    outcome = transition(
         machines, edited(edited(machines, at("nodePools/workers/disk/size", 40)), edit)
     )
-    assert isinstance(judged, Accepted) == shrinks
-    assert ("a disk never shrinks" in str(judged)) == (not shrinks)
+    assert isinstance(outcome, Accepted) == shrinks
+    assert ("a disk never shrinks" in str(outcome)) == (not shrinks)
 
 
 def test_a_disk_for_etcd_never_shrinks() -> None:
     with_disk = edited(clustered(), at("nodePools/masters/etcdDisk", {"size": 40}))
-    judged = transition(with_disk, edited(with_disk, at("nodePools/masters/etcdDisk/size", 20)))
-    assert isinstance(judged, Refused)
+    outcome = transition(with_disk, edited(with_disk, at("nodePools/masters/etcdDisk/size", 20)))
+    assert isinstance(outcome, Refused)
     assert "The etcd disk of masters-0 has 40 GiB, and a disk never shrinks." in str(
-        judged.refusals
+        outcome.refusals
     )
 
 
@@ -161,9 +261,9 @@ def test_no_node_changes_while_a_private_load_balancer_has_no_backend_yet(edit: 
 
 def test_a_renamed_control_plane_is_refused() -> None:
     before = named("first", "second", "third")
-    judged = transition(before, named("first", "second", "other"))
-    assert set(refused(judged)) == {"nodePools.masters"}
-    assert "a renamed control plane is one removed and one added" in str(judged)
+    outcome = transition(before, named("first", "second", "other"))
+    assert set(refused(outcome)) == {"nodePools.masters"}
+    assert "a renamed control plane is one removed and one added" in str(outcome)
 
 
 def named(*planes: str) -> Document:
@@ -176,18 +276,18 @@ def named(*planes: str) -> Document:
 
 
 def test_control_planes_do_not_change_while_others_come_or_go() -> None:
-    judged = transition(
+    outcome = transition(
         clustered(planes=3),
         edited(clustered(planes=5), at("nodePools/masters/instanceType", "ecs.g7.xlarge")),
     )
-    assert "would change in the edit that adds masters-3, masters-4" in str(judged)
+    assert "would change in the edit that adds masters-3, masters-4" in str(outcome)
 
 
 def test_an_address_that_a_pod_holds_is_not_taken_and_the_pod_is_named() -> None:
     cluster = Holders(pods={"workers-0-eth1": {LAST: "shop/web-1"}})
-    judged = transition(clustered(), edited(clustered(), SHRINK), cluster)
-    assert isinstance(judged, Refused)
-    (refusal,) = judged.refusals
+    outcome = transition(clustered(), edited(clustered(), SHRINK), cluster)
+    assert isinstance(outcome, Refused)
+    (refusal,) = outcome.refusals
     assert "shop/web-1 (10.1.2.21)" in refusal.rule
     assert refusal.path == "nodePools.workers.interfaces.eth1.podAddresses"
 
@@ -195,8 +295,8 @@ def test_an_address_that_a_pod_holds_is_not_taken_and_the_pod_is_named() -> None
 def test_an_ipv6_address_in_use_counts_like_its_ipv4_twin() -> None:
     address = (0x2408_4005 << 96) + LAST
     cluster = Holders(pods={"workers-0-eth1-v6": {address: "shop/web-1"}})
-    judged = transition(clustered(), edited(clustered(), SHRINK), cluster)
-    assert isinstance(judged, Refused)
+    outcome = transition(clustered(), edited(clustered(), SHRINK), cluster)
+    assert isinstance(outcome, Refused)
 
 
 MOVED = at("nodePools/workers/firstBlock", 49)
@@ -225,9 +325,9 @@ def test_nobody_drains_somebody_elses_cluster_so_pods_have_to_be_gone(
     before = their_cluster()
     first = int(plan_from(before).nodes["workers-1"].interfaces["eth1"].pods.planned[0])
     cluster = Holders(pods={"workers-1-eth1": {first: "shop/web-1"}})
-    judged = transition(before, edited(before, *edits), cluster)
-    assert isinstance(judged, Refused)
-    (refusal,) = judged.refusals
+    outcome = transition(before, edited(before, *edits), cluster)
+    assert isinstance(outcome, Refused)
+    (refusal,) = outcome.refusals
     assert refusal.path == "nodePools.workers.interfaces.eth1.podAddresses"
     assert "shop/web-1" in refusal.rule
 
@@ -267,9 +367,9 @@ def test_another_pool_takes_addresses_before_a_replaced_worker_is_drained(*, com
     if not comes:
         before, after = edited(clustered(), pool), edited(clustered(), image)
         holder = "shop"
-    judged = transition(before, after, Holders(pods={holder: {LAST: "shop/web-1"}}))
-    assert isinstance(judged, Refused)
-    (refusal,) = judged.refusals
+    outcome = transition(before, after, Holders(pods={holder: {LAST: "shop/web-1"}}))
+    assert isinstance(outcome, Refused)
+    (refusal,) = outcome.refusals
     assert refusal.value == "10.1.2.21"
     assert f"{holder} would lose addresses that pods have: shop/web-1" in refusal.rule
     silent = transition(before, after, NoAnswer(reason="no route"))
@@ -280,8 +380,8 @@ def test_another_pool_takes_addresses_before_a_replaced_worker_is_drained(*, com
 
 def test_an_address_in_use_that_stays_is_not_a_reason_to_refuse() -> None:
     cluster = Holders(pods={"workers-0-eth1": {LAST - 4: "shop/web-1"}})
-    judged = transition(clustered(workers=1), edited(clustered(workers=1), SHRINK), cluster)
-    assert steps(judged) == (
+    outcome = transition(clustered(workers=1), edited(clustered(workers=1), SHRINK), cluster)
+    assert steps(outcome) == (
         ShrinkPool(pool="workers-0-eth1", addresses=("10.1.2.20-10.1.2.21",)),
         ShrinkInterface(node="workers-0", interface="eth1", addresses=("10.1.2.20-10.1.2.21",)),
         _max_pods(11),
@@ -296,9 +396,9 @@ def _max_pods(after: int) -> ChangeRunningNode:
 def test_a_nic_gives_up_its_last_addresses_after_its_pool() -> None:
     none = at("nodePools/workers/interfaces/eth1/podAddresses", 0)
     before = edited(clustered(workers=1), ON_ETH0)
-    judged = transition(before, edited(before, none))
+    outcome = transition(before, edited(before, none))
     addresses = ("10.1.2.17-10.1.2.21",)
-    assert steps(judged) == (
+    assert steps(outcome) == (
         ShrinkPool(pool="workers-0-eth1", addresses=addresses),
         ShrinkInterface(node="workers-0", interface="eth1", addresses=addresses),
         _max_pods(8),
@@ -309,8 +409,8 @@ def test_the_last_addresses_do_not_leave_while_a_pod_holds_one() -> None:
     none = at("nodePools/workers/interfaces/eth1/podAddresses", 0)
     cluster = Holders(pods={"workers-0-eth1": {LAST: "shop/web-1"}})
     before = edited(clustered(), ON_ETH0)
-    judged = transition(before, edited(before, none), cluster)
-    assert set(refused(judged)) == {"nodePools.workers.interfaces.eth1.podAddresses"}
+    outcome = transition(before, edited(before, none), cluster)
+    assert set(refused(outcome)) == {"nodePools.workers.interfaces.eth1.podAddresses"}
 
 
 @pytest.mark.parametrize("left", [0, 3])
@@ -318,8 +418,8 @@ def test_addresses_that_the_cloud_chose_do_not_become_fewer(left: int) -> None:
     counted = [at(f"nodePools/{p}/interfaces/eth1/mode", "count") for p in ("masters", "workers")]
     before = edited(clustered(), ON_ETH0, *counted)
     fewer = at("nodePools/workers/interfaces/eth1/podAddresses", left)
-    judged = transition(before, edited(before, fewer))
-    assert set(refused(judged)) == {"nodePools.workers.interfaces.eth1.podAddresses"}
+    outcome = transition(before, edited(before, fewer))
+    assert set(refused(outcome)) == {"nodePools.workers.interfaces.eth1.podAddresses"}
 
 
 def test_another_mode_is_refused_where_no_address_is_left_too() -> None:
@@ -327,19 +427,40 @@ def test_another_mode_is_refused_where_no_address_is_left_too() -> None:
     counted = [at(f"nodePools/{pool}/interfaces/eth1/mode", "count") for pool in pools]
     none = at("nodePools/workers/interfaces/eth1/podAddresses", 0)
     before = edited(clustered(), ON_ETH0)
-    judged = transition(before, edited(before, *counted, none))
-    assert set(refused(judged)) == {f"nodePools.{pool}.interfaces.eth1.mode" for pool in pools}
+    outcome = transition(before, edited(before, *counted, none))
+    assert set(refused(outcome)) == {f"nodePools.{pool}.interfaces.eth1.mode" for pool in pools}
+
+
+def test_a_machine_that_is_replaced_gives_up_no_address_that_a_pod_holds() -> None:
+    """The ENI stays, and a drain leaves the pods of DaemonSets."""
+    both = edited(clustered(), SHRINK, at("nodePools/workers/image", IMAGE))
+    cluster = Holders(pods={"workers-0-eth1": {LAST: "kube-system/agent-x"}})
+    assert set(refused(transition(clustered(), both, cluster))) == {
+        "nodePools.workers.interfaces.eth1.podAddresses"
+    }
+
+
+def test_the_addresses_of_a_machine_that_is_replaced_are_announced() -> None:
+    before = clustered(workers=1)
+    outcome = transition(before, edited(before, SHRINK, at("nodePools/workers/image", IMAGE)))
+    leaving = ("10.1.2.20-10.1.2.21",)
+    first, second, third = steps(outcome)
+    assert (first, second) == (
+        ShrinkPool(pool="workers-0-eth1", addresses=leaving),
+        ShrinkInterface(node="workers-0", interface="eth1", addresses=leaving),
+    )
+    assert isinstance(third, ReplaceWorker)
 
 
 def test_an_update_without_an_answer_takes_no_address() -> None:
-    judged = transition(clustered(), edited(clustered(), SHRINK), NoAnswer(reason="no route"))
-    assert set(refused(judged)) == {"nodePools.workers.interfaces.eth1.podAddresses"}
+    outcome = transition(clustered(), edited(clustered(), SHRINK), NoAnswer(reason="no route"))
+    assert set(refused(outcome)) == {"nodePools.workers.interfaces.eth1.podAddresses"}
 
 
 def test_a_preview_without_an_answer_says_that_it_did_not_ask() -> None:
-    judged = transition(clustered(), edited(clustered(), SHRINK))
-    assert isinstance(judged, Accepted)
-    assert "was not asked which pods have them" in judged.notes[0]
+    outcome = transition(clustered(), edited(clustered(), SHRINK))
+    assert isinstance(outcome, Accepted)
+    assert "was not asked which pods have them" in outcome.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -376,9 +497,9 @@ def test_a_block_changes_its_node_only_in_two_edits() -> None:
         at("nodePools/workers/nodes", {"old": {"ordinal": 4}}),
     )
     after = edited(before, at("nodePools/workers/nodes", {"new": {"ordinal": 4}}))
-    judged = transition(before, after)
-    assert isinstance(judged, Refused)
-    assert "Take old out first" in judged.refusals[0].remedy
+    outcome = transition(before, after)
+    assert isinstance(outcome, Refused)
+    assert "Take old out first" in outcome.refusals[0].remedy
 
 
 def in_two_zones(planes_in: str) -> Document:
@@ -406,19 +527,19 @@ def in_two_zones(planes_in: str) -> Document:
 def test_the_nat_gateway_and_the_load_balancer_stay_where_they_are(
     before: Document, after: Document
 ) -> None:
-    judged = transition(before, after)
-    assert isinstance(judged, Refused)
-    assert {refusal.remedy for refusal in judged.refusals} == {
-        "Write network.nat: {subnet: gateways, zone: cn-hangzhou-i}."
+    outcome = transition(before, after)
+    assert isinstance(outcome, Refused)
+    assert {refusal.remedy for refusal in outcome.refusals} == {
+        "Write network.nat.subnet: gateways, and network.nat.zone: cn-hangzhou-i."
     }
 
 
 def test_the_remedy_of_a_moved_gateway_works() -> None:
     remedy = at("network/nat", {"subnet": "gateways", "zone": "cn-hangzhou-i"})
-    judged = transition(
+    outcome = transition(
         in_two_zones("cn-hangzhou-i"), edited(in_two_zones("cn-hangzhou-j"), remedy)
     )
-    assert isinstance(judged, Accepted)
+    assert isinstance(outcome, Accepted)
 
 
 def with_a_third_subnet() -> Document:
@@ -431,9 +552,9 @@ MOVE = at("nodePools/workers/interfaces/eth1/subnet", "third")
 
 def test_not_all_workers_go_to_another_vswitch_in_one_edit() -> None:
     before = with_a_third_subnet()
-    judged = transition(before, edited(before, MOVE))
-    assert refused(judged) == ("nodePools.workers",)
-    assert "Not all workers that give addresses of eth1 to pods move" in str(judged)
+    outcome = transition(before, edited(before, MOVE))
+    assert refused(outcome) == ("nodePools.workers",)
+    assert "Not all workers that give addresses of eth1 to pods move" in str(outcome)
     workers = edited(before, MOVE)["nodePools"]["workers"]
     both = edited(before, at("nodePools/others", {**workers, "firstBlock": 65}))
     only_new = edited(both, at("nodePools/workers", None))
@@ -455,9 +576,9 @@ def test_not_all_workers_go_to_another_vswitch_in_one_edit() -> None:
     ],
 )
 def test_a_worker_that_goes_to_another_vswitch_is_told_of_its_pools(before: Document) -> None:
-    judged = transition(before, edited(before, MOVE))
-    assert isinstance(judged, Accepted)
-    assert [note for note in judged.notes if "eth1 of workers-0" in note]
+    outcome = transition(before, edited(before, MOVE))
+    assert isinstance(outcome, Accepted)
+    assert [note for note in outcome.notes if "eth1 of workers-0" in note]
 
 
 def test_a_subnet_that_sorts_first_moves_no_gateway() -> None:
@@ -473,18 +594,18 @@ def test_a_namespace_that_leaves_the_stack_file_stays() -> None:
 
 
 def test_workers_go_over_to_the_load_balancer_while_they_run() -> None:
-    judged = transition(clustered(planes=1, workers=1), clustered(planes=3, workers=1))
-    changed = [step for step in steps(judged) if isinstance(step, ChangeRunningNode)]
+    outcome = transition(clustered(planes=1, workers=1), clustered(planes=3, workers=1))
+    changed = [step for step in steps(outcome) if isinstance(step, ChangeRunningNode)]
     assert [(step.node, step.because[0].after) for step in changed] == [
         ("workers-0", "the load balancer")
     ]
 
 
 def test_the_endpoint_stays_while_control_planes_come() -> None:
-    judged = transition(clustered(planes=1), clustered(planes=3))
+    outcome = transition(clustered(planes=1), clustered(planes=3))
     before, after = recorded(clustered(planes=1)), recorded(clustered(planes=3))
     same = before.chosen.get("endpoint") == after.chosen.get("endpoint")
-    assert isinstance(judged, Accepted) is same
+    assert isinstance(outcome, Accepted) is same
 
 
 def test_workers_are_not_newer_than_the_only_api_server() -> None:
@@ -499,9 +620,9 @@ def test_workers_are_not_newer_than_the_only_api_server() -> None:
 @pytest.mark.parametrize("version", ["1.31.9", "1.34.4"])
 def test_a_new_cluster_does_not_start_with_a_minor_past_its_end_of_life(version: str) -> None:
     document = edited(clustered(), at("kubernetes/version", version))
-    judged = check_edit(Record(), recorded(document), NotAsked(reason="there is no cluster yet"))
-    assert isinstance(judged, Refused)
-    [refusal] = judged.refusals
+    outcome = check_edit(Record(), recorded(document), NotAsked(reason="there is no cluster yet"))
+    assert isinstance(outcome, Refused)
+    [refusal] = outcome.refusals
     assert refusal.path == "kubernetes.version"
     repaired = refusal.remedy.removeprefix("Write kubernetes.version: ").removesuffix(".")
     document = edited(clustered(), at("kubernetes/version", repaired))
@@ -512,14 +633,14 @@ def test_a_new_cluster_does_not_start_with_a_minor_past_its_end_of_life(version:
 @pytest.mark.parametrize("version", ["1.35.4", "1.36.3", "1.37.2"])
 def test_a_new_cluster_starts_with_every_maintained_minor(version: str) -> None:
     document = edited(clustered(), at("kubernetes/version", version))
-    judged = check_edit(Record(), recorded(document), NotAsked(reason="there is no cluster yet"))
-    assert isinstance(judged, Accepted)
+    outcome = check_edit(Record(), recorded(document), NotAsked(reason="there is no cluster yet"))
+    assert isinstance(outcome, Accepted)
 
 
 def test_a_new_stack_on_an_existing_cluster_may_have_any_version() -> None:
     document = edited(existing_kubernetes(), at("kubernetes/version", "1.34.4"))
-    judged = check_edit(Record(), recorded(document), NotAsked(reason="there is no cluster yet"))
-    assert isinstance(judged, Accepted)
+    outcome = check_edit(Record(), recorded(document), NotAsked(reason="there is no cluster yet"))
+    assert isinstance(outcome, Accepted)
 
 
 def test_a_cluster_past_its_end_of_life_takes_edits_and_goes_up() -> None:
@@ -538,21 +659,23 @@ def test_a_cluster_without_a_version_in_its_file_does_not_skip_a_minor() -> None
 @pytest.mark.parametrize("planes", [1, 3])
 def test_every_machine_of_an_earlier_release_is_kept(planes: int) -> None:
     before = EarlierRelease(workers=("workers-0", "workers-1"), kubernetes="1.36.3")
-    judged = check_edit(before, recorded(clustered(planes=planes, workers=2)), Holders())
-    assert [(type(step), step.node) for step in steps(judged) if isinstance(step, KeepMachine)] == [
+    outcome = check_edit(before, recorded(clustered(planes=planes, workers=2)), Holders())
+    assert [
+        (type(step), step.node) for step in steps(outcome) if isinstance(step, KeepMachine)
+    ] == [
         *((KeepMachine, f"masters-{n}") for n in range(planes)),
         (KeepMachine, "workers-0"),
         (KeepMachine, "workers-1"),
     ]
-    assert len(steps(judged)) == planes + 2
+    assert len(steps(outcome)) == planes + 2
 
 
 def test_no_node_leaves_in_the_first_run_over_an_earlier_release() -> None:
     before = EarlierRelease(workers=("workers-0", "workers-9"), kubernetes="1.36.3")
-    judged = check_edit(
+    outcome = check_edit(
         before, recorded(clustered(workers=1)), Holders(control_planes=("masters-0",))
     )
-    assert refused(judged) == ("nodePools", "nodePools")
+    assert refused(outcome) == ("nodePools", "nodePools")
 
 
 def with_another_subnet() -> Document:
@@ -562,6 +685,9 @@ def with_another_subnet() -> Document:
 EDGE = {"cn-hangzhou-i": {"cidr": "10.0.64.0/24"}}
 WEB = {"ports": "80/80", "source": "10.200.0.0/16"}
 SITE = {"ports": "81/81", "source": "10.200.0.0/16"}
+
+
+ADOPTING = {"id": "lb-1", "selector": {"app": "web"}, "ports": {"http": {"port": 80}}}
 
 
 def with_rules() -> Document:
@@ -613,6 +739,12 @@ def with_rules() -> Document:
             "kubernetes.endpoint.allowedCidrs 10.200.0.0/16",
             id="a rule becomes an allowed network",
         ),
+        pytest.param(
+            edited(clustered(), at("services", {"web": ADOPTING})),
+            (at("services", {"shop": ADOPTING}),),
+            "services.shop.ports.http",
+            id="a service of an adopted load balancer renamed",
+        ),
     ],
 )
 def test_what_the_cloud_has_once_does_not_change_its_name_in_one_edit(
@@ -623,12 +755,28 @@ def test_what_the_cloud_has_once_does_not_change_its_name_in_one_edit(
 
 def test_two_rules_are_not_exchanged_in_one_edit() -> None:
     before = with_rules()
-    judged = transition(before, edited(before, at("network/ingress", {"web": SITE, "site": WEB})))
-    assert refused(judged) == ("network.ingress.site", "network.ingress.web")
+    outcome = transition(before, edited(before, at("network/ingress", {"web": SITE, "site": WEB})))
+    assert refused(outcome) == ("network.ingress.site", "network.ingress.web")
     between = edited(before, at("network/ingress", {"web": WEB}))
     after = edited(before, at("network/ingress", {"shop": SITE, "web": WEB}))
     assert steps(transition(before, between))
     assert steps(transition(between, after))
+
+
+def test_a_nat_gateway_that_the_cloud_protects_is_not_removed() -> None:
+    before = edited(clustered(), at("network/nat/deletionProtection", value=True))
+    without = at("network/nat/enabled", value=False)
+    outcome = transition(before, edited(before, without))
+    assert refused(outcome) == ("network.nat.deletionProtection",)
+    unlocked = edited(before, at("network/nat/deletionProtection", value=False))
+    assert steps(transition(unlocked, edited(unlocked, without))) == (Delete(target="network.nat"),)
+
+
+@pytest.mark.parametrize("zone", [None, "cn-hangzhou-i"])
+def test_the_load_balancer_stays_where_it_is_when_the_nat_gateway_goes(zone: str | None) -> None:
+    before = edited(with_another_subnet(), at("network/nat/subnet", "edge"))
+    after = edited(before, at("network/nat/enabled", value=False), at("network/nat/zone", zone))
+    assert steps(transition(before, after)) == (Delete(target="network.nat"),)
 
 
 @pytest.mark.parametrize(
@@ -651,9 +799,9 @@ def test_what_is_protected_is_not_removed_before_a_run_without_protection(
     before = edited(clustered(), at("protect", value=True))
     after, unprotected = edited(before, *edits), edited(before, at("protect", value=False))
     for document in (after, edited(unprotected, *edits)):
-        judged = transition(before, document)
-        assert refused(judged) == ("protect",)
-        assert kept in str(judged)
+        outcome = transition(before, document)
+        assert refused(outcome) == ("protect",)
+        assert kept in str(outcome)
     assert steps(transition(before, unprotected))
     assert steps(transition(unprotected, edited(unprotected, *edits)))
 
@@ -672,11 +820,11 @@ def of_any_type(kind: str, **changes: object) -> Document:
 
 def test_a_nic_takes_no_more_addresses_than_the_type_of_before_allows() -> None:
     small, large = of_any_type("ecs.g7.large"), of_any_type("ecs.g7.xlarge")
-    judged = transition(small, large)
-    assert refused(judged) == tuple(
+    outcome = transition(small, large)
+    assert refused(outcome) == tuple(
         f"nodePools.workers.interfaces.{nic}.podAddresses" for nic in ("eth0", "eth1")
     )
-    assert "Write podAddresses: 5 for eth0 and run `pulumi up`." in str(judged)
+    assert "Write podAddresses: 5 for eth0 and run `pulumi up`." in str(outcome)
     between = of_any_type("ecs.g7.xlarge", eth0=5, eth1=5)
     assert steps(transition(small, between))
     assert steps(transition(between, large))

@@ -88,3 +88,15 @@ EXAMPLES: dict[str, tuple[Edit, tuple[str, ...]]] = {
 @pytest.mark.parametrize(("edit", "expected"), EXAMPLES.values(), ids=EXAMPLES)
 def test_an_edit_in_words(edit: Edit, expected: tuple[str, ...]) -> None:
     assert lines(transition(clustered(), edited(clustered(), edit))) == expected
+
+
+@pytest.mark.parametrize("comes", [True, False])
+def test_an_extra_pool_is_named_by_its_addresses_alone(comes: bool) -> None:  # noqa: FBT001
+    address = {"node": "workers-0", "interface": "eth1", "addresses": ["10.1.2.21"]}
+    special = {"special": {**address, "namespaces": ["shop"], "podLabels": {"a": "b"}}}
+    plain = clustered()
+    with_pool = edited(plain, at("spiderpool/extraPools", special))
+    before, after = (plain, with_pool) if comes else (with_pool, plain)
+    _, *steps = lines(transition(before, after))
+    gives, takes = ("workers-0-eth1", "special") if comes else ("special", "workers-0-eth1")
+    assert steps == [f"pool {gives}: gives up 10.1.2.21.", f"pool {takes}: takes 10.1.2.21."]

@@ -1,4 +1,4 @@
-"""Random sequences of edits: whatever is edited, the judgement is whole and safe."""
+"""Random sequences of edits: whatever is edited, the transition is total and safe."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ cloud are loopback addresses, so both ends of the link route these (`route_local
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pyroute2 import IPRoute  # type: ignore[import-untyped]  # ships no types
+
+from localcloud.machines import kernel
 
 if TYPE_CHECKING:
     from localcloud.machines.network.fabric import Fabric
@@ -33,14 +36,31 @@ _POLL_SECONDS: Final = 0.05
 
 
 def start(fabric: Fabric) -> subprocess.Popen[bytes]:
-    """Start the server and connect it; it ends with the VPC's process."""
+    """Start the server, connect it and wait until it listens; it ends with the VPC's process."""
     command = ("unshare", "--net", sys.executable, "-m", "localcloud.machines.network.internet")
-    process = subprocess.Popen(command)  # noqa: S603  (our own program)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603  (our own program)
     own = Path("/proc/self/ns/net")
     while Path(f"/proc/{process.pid}/ns/net").samefile(own):
         time.sleep(_POLL_SECONDS)
     fabric.connect_internet(process.pid)
+    if process.stdout is not None:
+        process.stdout.readline()
     return process
+
+
+def connect(pid: int, address: str, port: int, seconds: float) -> socket.socket:
+    """Connect from the internet, which is the network of process `pid`. Raises OSError; blocks."""
+    with kernel.in_network_of(pid):
+        # A socket stays in the network in which it was created.
+        client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        client.settimeout(seconds)
+        client.connect((address, port))
+    except OSError:
+        client.close()
+        raise
+    client.setblocking(False)  # noqa: FBT003  (the socket module's own signature)
+    return client
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -81,7 +101,10 @@ def route_localnet(link: str) -> None:
 def main() -> None:
     """Serve until the VPC's process ends."""
     _configure()
-    ThreadingHTTPServer(("0.0.0.0", 80), _Handler).serve_forever()  # noqa: S104  # in a namespace of its own
+    server = ThreadingHTTPServer(("0.0.0.0", 80), _Handler)  # noqa: S104  # in a namespace of its own
+    sys.stdout.write("listening\n")
+    sys.stdout.flush()
+    server.serve_forever()
 
 
 if __name__ == "__main__":

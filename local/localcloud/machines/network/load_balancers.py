@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from localcloud.ingress import admits
@@ -42,6 +43,16 @@ def rotation(backends: Iterable[Backend]) -> tuple[Backend, ...]:
     served = [backend for backend in backends if backend.weight > 0]
     unit = math.gcd(*(backend.weight for backend in served)) or 1
     return tuple(b for b in served for _ in range(b.weight // unit))
+
+
+def by_this_process(balancers: Iterable[LoadBalancer]) -> list[LoadBalancer]:
+    """The listeners that `LoadBalancers` serves: all but those that the kernel forwards."""
+    return [
+        replace(balancer, listeners=tuple(x for x in balancer.listeners if x.http))
+        if balancer.internet
+        else balancer
+        for balancer in balancers
+    ]
 
 
 class LoadBalancers:

@@ -40,6 +40,9 @@ def openings(
     by_id = {instance.id: instance for instance in instances}
     balancers = {balancer.id: balancer for balancer in load_balancers}
     opened: list[Opening] = []
+    for balancer in balancers.values():
+        if balancer.internet:
+            opened += _of_balancer(balancer.address, balancer)
     for public in addresses:
         if not ipaddress.ip_address(public.ip).is_loopback:
             continue

@@ -7,6 +7,9 @@ import contextlib
 from typing import Final
 
 _CHUNK: Final = 65_536
+_joining: Final[set[asyncio.Task[object] | None]] = set()
+"""The tasks in `join`. The event loop does not refer to a connection whose reading is paused, so
+without these references the garbage collector would end the connection and its task."""
 
 
 async def join(
@@ -14,6 +17,8 @@ async def join(
     other: tuple[asyncio.StreamReader, asyncio.StreamWriter],
 ) -> None:
     """Relay in both directions; a half-closed side stays half-closed. Closes both at the end."""
+    own = asyncio.current_task()
+    _joining.add(own)
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(_copy(one[0], other[1]))
@@ -21,6 +26,7 @@ async def join(
     except* OSError:
         pass
     finally:
+        _joining.discard(own)
         for _, writer in (one, other):
             writer.close()
 

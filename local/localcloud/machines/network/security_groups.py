@@ -5,7 +5,8 @@ between two ENIs, also within a vSwitch, so each passes the hook `forward`. Secu
 stateful: answers pass, whatever the rules of their receiver say
 (https://www.alibabacloud.com/help/en/ecs/user-guide/overview-44).
 
-What the VPC's own services send is not judged: load balancers apply the rules themselves. Rules for
+What the VPC's own services send is not judged: load balancers apply the rules themselves, and the
+packets of an internet CLB (`forwarding`) need no rule. Rules for
 egress, and rules whose peer is a prefix list or an IPv6 network, have no effect here.
 """
 
@@ -37,6 +38,7 @@ table ip {TABLE} {{
   chain forward {{
     type filter hook forward priority filter; policy accept;
     ct state established,related accept
+    ct status dnat accept
     ip daddr vmap @receivers
   }}
 }}

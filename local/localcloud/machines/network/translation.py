@@ -73,6 +73,7 @@ def table(translations: Iterable[Translation]) -> str:
             "  }",
             "  chain forward {",
             "    type filter hook forward priority filter; policy accept;",
+            "    ct direction reply accept",
             *sources,
             f'    oifname "{LINK}" drop',
             "  }",

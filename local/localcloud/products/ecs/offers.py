@@ -12,7 +12,7 @@ from localcloud.products.ecs.disk import disk_rules
 from localcloud.products.pages import PageRequest, Table
 from localcloud.requests import paging
 from localcloud.requests.actions import Answer, Call, action
-from localcloud.wire.errors import invalid
+from localcloud.wire.errors import ApiError
 
 from .catalog import Image, InstanceType
 
@@ -159,8 +159,10 @@ def describe_available_resource(call: Call, request: DescribeAvailableResource) 
     elif kind in {"Zone", "Network", "IoOptimized", "ddh"}:
         values = {"Network": ["vpc"], "IoOptimized": ["optimized"]}.get(kind, [])
     else:
-        raise invalid(
-            "DestinationResource", kind, "it must be InstanceType, SystemDisk, DataDisk or Zone"
+        raise ApiError(
+            "Invalid.DestinationResource",
+            f"The specified DestinationResource {kind[:60]!r} is not valid.",
+            404,
         )
     zones = [z for z in call.cloud.zones if request.zone_id in {None, "", z}]
     return {

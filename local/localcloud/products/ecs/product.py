@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from localcloud.products.ecs import key_pairs, offers, resource_groups, security_groups, tagging
+from localcloud.products.ecs import (
+    key_pairs,
+    offers,
+    resource_groups,
+    security_group_rules,
+    security_groups,
+    tagging,
+)
 from localcloud.products.ecs.disk import (
     automatic_snapshots,
     disk_attachments,
@@ -50,6 +57,7 @@ PRODUCT: Final = Product.of(
     "2014-05-26",
     (
         security_groups,
+        security_group_rules,
         resource_groups,
         interface_actions,
         interface_views,

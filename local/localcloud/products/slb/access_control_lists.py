@@ -204,11 +204,21 @@ def _few(entries: tuple[EntryParameter, ...]) -> None:
 
 @action(writes=True)
 def add_access_control_list_entry(call: Call, request: AddAccessControlListEntry) -> Answer:
-    """Add entries to a list. An existing entry gets the new comment."""
+    """Add entries to a list. An entry that the list has is refused.
+
+    The page contradicts itself: its error table has the refusal, and the text of AclEntrys reads
+    "the IP entry is not added". A client that survives the refusal survives both.
+    """
     acl = find(call, request.acl_id)
     _few(request.acl_entrys)
     entries = dict(acl.entries)
-    entries |= {_block(acl, e.entry): e.comment for e in request.acl_entrys}
+    added = {_block(acl, e.entry): e.comment for e in request.acl_entrys}
+    if present := sorted(added.keys() & entries.keys()):
+        raise ApiError(
+            "InvalidParam.AclEntryExists",
+            f"The specified aclEntry {present[0]} already exists in the acl.",
+        )
+    entries |= added
     if len(entries) > _MOST_ENTRIES:
         raise ApiError("AclEntryExceedLimit", f"At most {_MOST_ENTRIES} entries in a list.")
     call.store.change(acl, entries=tuple(entries.items()))

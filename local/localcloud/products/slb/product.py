@@ -9,6 +9,7 @@ from localcloud.requests.actions import Product
 from . import (
     access_control_lists,
     certificates,
+    default_servers,
     domain_extensions,
     health,
     listeners,
@@ -25,6 +26,7 @@ PRODUCT: Final = Product.of(
     "2014-05-15",
     (
         load_balancers,
+        default_servers,
         listeners,
         vserver_groups,
         rules,

@@ -15,8 +15,9 @@ from localcloud.wire.errors import ApiError, invalid
 from localcloud.wire.parameters import wire
 
 from . import load_balancers
+from .default_servers import MOST_SERVERS, ServerParameter, server
 from .entities import ForwardingRule, Server, VServerGroup
-from .load_balancers import ServerParameter, server, slb_moment
+from .load_balancers import slb_moment
 from .tagging import TAG_CODES
 
 _PORTS: Final = range(1, 65536)
@@ -188,11 +189,11 @@ def _check_number(call: Call, balancer_id: str, added: int) -> None:
     """
     groups = call.store.where(VServerGroup, "load_balancer", balancer_id)
     number = sum(len(group.servers) for group in groups) + added
-    if number > load_balancers.MOST_SERVERS:
+    if number > MOST_SERVERS:
         raise ApiError(
             "InstanceBackendServerNumberOverLimit",
             f"The vServer groups of {balancer_id} would have {number} servers; a CLB has at most "
-            f"{load_balancers.MOST_SERVERS}.",
+            f"{MOST_SERVERS}.",
         )
 
 

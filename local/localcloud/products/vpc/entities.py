@@ -53,7 +53,9 @@ class VSwitch(Resource):
 class CidrReservation(Resource):
     """A block of a vSwitch kept for address prefixes of ENIs."""
 
-    INDEXES: ClassVar[Indexes] = MappingProxyType({"vswitch": lambda r: (r.vswitch_id,)})
+    INDEXES: ClassVar[Indexes] = MappingProxyType(
+        {"vswitch": lambda r: (r.vswitch_id,), "vpc": lambda r: (r.vpc_id,)}
+    )
 
     vswitch_id: str
     vpc_id: str

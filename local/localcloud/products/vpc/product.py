@@ -12,8 +12,10 @@ from . import (
     eips,
     ipv4_gateways,
     ipv6,
+    ipv6_gateways,
     nat_gateways,
     route_tables,
+    snat_entries,
     tagging,
     vpcs,
     vswitches,
@@ -23,7 +25,7 @@ from . import (
 def _settle(call: Call) -> None:
     """Remove the entities whose deletion has ended, contents before their containers."""
     nat_gateways.settle(call)
-    ipv6.settle(call)
+    ipv6_gateways.settle(call)
     ipv4_gateways.settle(call)
     vswitches.settle(call)
     vpcs.settle(call)
@@ -37,9 +39,11 @@ PRODUCT: Final = Product.of(
         vswitches,
         default_network,
         nat_gateways,
+        snat_entries,
         eips,
         eip_monitoring,
         ipv4_gateways,
+        ipv6_gateways,
         ipv6,
         route_tables,
         tagging,

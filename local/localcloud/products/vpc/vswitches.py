@@ -35,6 +35,8 @@ _LONGEST: Final = 29
 _MOST_IPV6: Final = 255
 _MOST_IN_VPC: Final = 150
 _MOST_RESERVATIONS: Final = 100
+"""Of IPv4 in a VPC: "The maximum number of reserved IPv4 and IPv6 CIDR blocks in a VPC is 100 each"
+(page CreateVSwitchCidrReservation of August 2026; English pages before it say ten in a vSwitch)."""
 _LONGEST_DELETION: Final = 5.0
 _RESERVATION_BITS: Final = 2
 
@@ -341,14 +343,15 @@ def _named_reservation(
     chosen = addressing.requested_block(
         text, "IllegalParamFormat.VSwitchCidrReservationCidr", "VSwitchCidrReservationCidr"
     )
-    if (
-        not chosen.subnet_of(network)
-        or chosen == network
-        or chosen.prefixlen > addressing.PREFIX_LENGTH
-    ):
+    if not chosen.subnet_of(network) or chosen == network:
         raise ApiError(
-            "IllegalParam.VSwitchCidrReservationCidr",
-            f"The block {chosen} must be a proper part of {network} and a /28 or larger.",
+            "OperationFailed.VSwitchCidrReservationCidr",
+            f"The block {chosen} conflicts with {network}: it must be a proper part of it.",
+        )
+    if chosen.prefixlen > addressing.PREFIX_LENGTH:
+        raise ApiError(
+            "QuotaExceeded.VSwitchCidrReservationMask",
+            f"The mask of {chosen} exceeds that of an IP prefix, {addressing.PREFIX_LENGTH}.",
         )
     if any(addressing.is_reserved(ip, network) for ip in (chosen[0], chosen[-1])):
         raise ApiError(
@@ -411,10 +414,10 @@ def create_vswitch_cidr_reservation(call: Call, request: CreateVSwitchCidrReserv
     reserved = [
         addressing.block(r.cidr) for r in call.store.where(CidrReservation, "vswitch", vswitch.id)
     ]
-    if len(reserved) >= _MOST_RESERVATIONS:
+    if call.store.size(CidrReservation, "vpc", vswitch.vpc_id) >= _MOST_RESERVATIONS:
         raise ApiError(
             "QuotaExceeded.CidrReservationCount",
-            f"A vSwitch has at most {_MOST_RESERVATIONS} CIDR reservations.",
+            f"A VPC has at most {_MOST_RESERVATIONS} CIDR reservations.",
         )
     assigned = [
         addressing.block(c.address if "/" in c.address else f"{c.address}/32")

@@ -3,7 +3,8 @@
 //	web [ADDRESS]    the default is :80
 //
 // It takes the place of nginx on the local cloud. The address that it prints is the one that the
-// packets had, so that a test sees whether the network kept it.
+// packets had, so that a test sees whether the network kept it. Each request is a line of its
+// output, in the form of nginx's access log.
 package main
 
 import (
@@ -21,6 +22,7 @@ import (
 const (
 	defaultAddress = ":80"
 	limit          = 10 * time.Second
+	logTime        = "02/Jan/2006:15:04:05 -0700"
 )
 
 func main() {
@@ -53,6 +55,8 @@ func handler(name string) http.Handler {
 		if err != nil {
 			client = request.RemoteAddr
 		}
+		fmt.Printf("%s - - [%s] %q 200\n", client, time.Now().Format(logTime),
+			request.Method+" "+request.RequestURI+" "+request.Proto)
 		response.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		fmt.Fprintf(response, "client %s\npod %s\n", client, name)
 	})

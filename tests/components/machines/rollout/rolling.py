@@ -31,6 +31,7 @@ from tests.fake_pools import FakePools
 
 FIRST, SECOND = "workers-0", "workers-1"
 PLANES = ("masters-0", "masters-1", "masters-2")
+NOW = FakeCluster().now
 
 SETTINGS_TEXT = json.dumps({"kubelet": '{"a":1}', "sysctls": ""})
 IMAGE = {"identity": {"image": "m-before"}}

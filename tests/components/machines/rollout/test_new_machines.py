@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+import pulumi
 import pytest
 
 from tests.clusters import fake_secrets, small
 from tests.components.machines.rollout.rolling import (
     FIRST,
+    NOW,
     PLANES,
     SECOND,
     Rolling,
@@ -65,3 +68,10 @@ def test_a_label_changes_the_generation_of_its_pool_only_and_no_identity() -> No
     assert {k for k, v in before[f"small-{FIRST}"].items() if after[f"small-{FIRST}"][k] != v} == {
         "labels"
     }
+
+
+def test_no_new_machine_boots_while_the_control_planes_clock_is_wrong(roll: Rolling) -> None:
+    cluster = serving(now=NOW + timedelta(minutes=6))
+    with pytest.raises(pulumi.RunError, match="6 minutes ahead of this computer's"):
+        run(cluster, roll.changes.prepare_machine(args(FIRST)))
+    assert cluster.secrets == {}

@@ -10,8 +10,17 @@ import pytest
 
 from components.api.cluster_api import KubernetesNode
 from components.machines.addresses.moving_addresses import MovedPool
+from planning.model import NodePlan
 from planning.nodes.machine import SETTINGS
-from tests.components.machines.rollout.rolling import FIRST, PLANES, Rolling, Silent, run, serving
+from tests.components.machines.rollout.rolling import (
+    FIRST,
+    PLANES,
+    Rolling,
+    Silent,
+    args,
+    run,
+    serving,
+)
 from tests.fake_cluster import FakeCluster, a_node, a_pod
 from tests.fake_pools import FakePools, a_pool
 
@@ -112,3 +121,20 @@ def test_in_a_run_that_finishes_a_creation_no_control_plane_waits_for_another(
 
 
 _RESOURCE: Any = None
+
+
+def test_a_machine_that_was_created_without_an_api_server_gets_a_node_of_its_own(
+    roll: Rolling,
+) -> None:
+    node, cluster = roll.plan.nodes[FIRST], serving(failures=1)
+    run(cluster, roll.changes.prepare_machine(args(FIRST)))
+    assert FIRST in cluster.objects
+    run(cluster, ask_for_missing(roll, node))
+    assert FIRST not in cluster.objects
+    cluster.objects[FIRST] = back()
+    run(cluster, ask_for_missing(roll, node))
+    assert FIRST in cluster.objects
+
+
+async def ask_for_missing(roll: Rolling, node: NodePlan) -> None:
+    await roll.returning._missing_conditions(node, "cn-hangzhou.i-new")

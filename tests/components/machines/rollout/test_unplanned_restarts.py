@@ -97,3 +97,20 @@ def test_a_stopped_machine_is_started_although_no_api_server_answers(three: Roll
 def test_a_running_machine_is_kept_while_no_api_server_answers(three: Rolling) -> None:
     with pytest.raises(pulumi.RunError, match="its machine has not been touched"):
         run(Silent(), unplanned(three, PLANES[0]))
+
+
+def test_a_worker_waits_for_a_control_plane_that_was_started_a_moment_ago(roll: Rolling) -> None:
+    cluster = serving(failures=3)
+    run(cluster, unplanned(roll, PLANES[0], status="Stopped"))
+    run(cluster, changes(roll, FIRST))
+    assert cluster.done == [f"cordon {FIRST}"]
+
+
+def test_a_control_plane_that_does_not_answer_after_its_start_keeps_the_workers(
+    roll: Rolling,
+) -> None:
+    cluster = serving(failures=10**6)
+    run(cluster, unplanned(roll, PLANES[0], status="Stopped"))
+    with pytest.raises(pulumi.RunError, match="not touched while no control plane serves"):
+        run(cluster, changes(roll, FIRST))
+    assert cluster.done == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 
 import pulumi
 import pytest
@@ -12,6 +13,7 @@ from planning.nodes.machine import SETTINGS, SETTINGS_APPLIED, settings_digest
 from tests.components.machines.rollout.rolling import (
     ELSEWHERE,
     FIRST,
+    NOW,
     RESTART,
     SECOND,
     SETTINGS_EDIT,
@@ -147,3 +149,27 @@ def test_a_settings_edit_waits_for_the_others_too(roll: Rolling) -> None:
     cluster.objects[SECOND] = a_node(SECOND, ready=False)
     with pytest.raises(pulumi.RunError, match="another worker is not ready"):
         run(cluster, changes(roll, FIRST, SETTINGS_EDIT))
+
+
+@pytest.mark.parametrize(
+    ("off", "direction"), [(timedelta(hours=2), "ahead of"), (timedelta(hours=-2), "behind")]
+)
+def test_no_machine_is_replaced_while_the_control_planes_clock_is_wrong(
+    roll: Rolling, off: timedelta, direction: str
+) -> None:
+    cluster = serving(now=NOW + off)
+    with pytest.raises(pulumi.RunError, match=f"120 minutes {direction} this computer's"):
+        run(cluster, changes(roll, FIRST))
+    assert cluster.done == []
+
+
+def test_clocks_may_differ_by_five_minutes(roll: Rolling) -> None:
+    cluster = serving(now=NOW + timedelta(minutes=5))
+    run(cluster, changes(roll, FIRST))
+    assert cluster.done == [f"cordon {FIRST}"]
+
+
+def test_settings_change_whatever_the_clocks_show(roll: Rolling) -> None:
+    cluster = serving(now=NOW + timedelta(hours=2))
+    run(cluster, changes(roll, FIRST, SETTINGS_EDIT))
+    assert cluster.done == [f"change {FIRST}"]

@@ -2,10 +2,11 @@
 
     python -m tests.engine.lifecycle.drills.power_cuts --of roll --write docs/reliability.md
 
-A point is a number of calls that change something in the cloud, and one of the machines that run
-then. Both are drawn with a seed. The machine is stopped by force, as a power cut would stop it; its
-disk stays. The run goes on until it ends by itself. Then comes what the runbooks say: `pulumi up`.
-`--part 1/10` takes every tenth point, and `--keep FILE` collects the results of several parts.
+A point is a number of calls that change something in the cloud, a pause after the last of them, and
+one of the machines that run then. All three are drawn with a seed. An `up` counts from the moment
+at which a machine runs. The machine is stopped by force, as a power cut would stop it; its disk
+stays. The run goes on until it ends by itself. Then comes what the runbooks say: `pulumi up`.
+With `--keep FILE` each result is written down at once, and a later call goes on with what is left.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ from tests.engine.control_planes.test_three_control_planes import is_ready
 from tests.engine.control_planes.writing_client import Writes, stored, writing
 from tests.engine.kubernetes.kubernetes_versions import PATHS
 from tests.engine.lifecycle.clouds.light_cloud import LightCloud
-from tests.engine.lifecycle.drills.results import DrillResult, keep, result_of, summary
+from tests.engine.lifecycle.drills.results import ASKED, DrillResult, keep, result_of, summary
 from tests.engine.lifecycle.interruptions.fault_sweep import mutations, write_table
 from tests.engine.lifecycle.official_sdk import client, models
 from tests.engine.machines.test_machine_life_cycle import EARLIER_IMAGE, LifeCycle
@@ -41,11 +42,11 @@ from tests.engine.machines.test_machine_life_cycle import EARLIER_IMAGE, LifeCyc
 SEED: Final = 20261127
 READY_SECONDS: Final = "180"
 """How long a run waits for a machine that has no power."""
+STRUCK_RUN: Final = "struck-run"
+"""File in the cloud's home: the output of that run."""
 MOST_RUNS: Final = 3
 LONGEST: Final = 1500.0
 _PATH: Final = PATHS[-1]
-_NEW_CLUSTER_EACH: Final = frozenset({"up", "upgrade"})
-"""There is no way back from these."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,15 +55,33 @@ class Point:
 
     after: int
     """Calls that change something, before it does."""
+    later: float
+    """Seconds after the last of them."""
     draw: int
     """Chooses among the machines that run then, by name."""
 
+    def __str__(self) -> str:
+        return f"{self.later:.0f} s after {self.after} calls"
 
-def points(count: int, calls: int, *, seed: int = SEED) -> list[Point]:
-    """`count` points among the calls of a clean run, each call at most once, in a drawn order."""
+
+def points(kind: str, count: int, *, seed: int = SEED) -> list[Point]:
+    """`count` points of a kind's run in a drawn order.
+
+    Calls and pauses are each spread evenly, as in a Latin hypercube, so that few points reach
+    every part of a run.
+    """
     drawn = random.Random(seed)  # noqa: S311 - reproducible, not secret
-    places = drawn.sample(range(1, calls + 1), min(count, calls))
-    return [Point(after=after, draw=drawn.randrange(1_000)) for after in places]
+
+    def shares() -> list[float]:
+        strata = [(number + drawn.random()) / count for number in range(count)]
+        drawn.shuffle(strata)
+        return strata
+
+    calls, pause = KINDS[kind].calls, KINDS[kind].pause
+    return [
+        Point(after=int(call * calls), later=later * pause, draw=drawn.randrange(1_000))
+        for call, later in zip(shares(), shares(), strict=True)
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,16 +89,23 @@ class Kind:
     """A kind of run."""
 
     calls: int
-    """Calls that change something in a clean run, about."""
+    """Calls that change something in a clean run, about; in an `up` only those that are counted."""
+    pause: float
+    """Seconds that pass without such a call at most, about."""
     control_planes: int
+    workers: int = 1
 
 
 KINDS: Final[Mapping[str, Kind]] = {
-    "up": Kind(calls=40, control_planes=1),
-    "roll": Kind(calls=12, control_planes=1),
-    "roll of three control planes": Kind(calls=30, control_planes=3),
-    "upgrade": Kind(calls=30, control_planes=3),
+    "up": Kind(calls=1, pause=45, control_planes=1),
+    "up of three control planes": Kind(calls=1, pause=120, control_planes=3),
+    "roll": Kind(calls=6, pause=12, control_planes=1, workers=2),
+    "roll of three control planes": Kind(calls=24, pause=20, control_planes=3),
+    "upgrade": Kind(calls=24, pause=20, control_planes=3),
 }
+_REPEATED: Final = frozenset({"roll", "roll of three control planes"})
+"""A cluster can be struck in these again and again; there is no way back from the others."""
+_FIRST_RUNS: Final = frozenset({"up", "up of three control planes"})
 
 
 def new_cluster(home: Path, kind: str) -> LifeCycle:
@@ -88,7 +114,7 @@ def new_cluster(home: Path, kind: str) -> LifeCycle:
     cycle = LifeCycle(cloud=cloud, document=yaml.safe_load(cloud.config_file.read_text()))
     use_three_zones(cycle.document, name="drill", control_planes=KINDS[kind].control_planes)
     cycle.cluster["nodePools"]["masters"]["etcdDisk"] = {}
-    cycle.cluster["nodePools"]["workers"]["count"] = 2
+    cycle.cluster["nodePools"]["workers"]["count"] = KINDS[kind].workers
     if kind == "upgrade":
         cycle.cluster.setdefault("kubernetes", {})["version"] = _PATH.old
     cycle.write()
@@ -110,7 +136,7 @@ def edit(cycle: LifeCycle, kind: str) -> None:
     pools: dict[str, dict[str, Any]] = cycle.cluster["nodePools"]
     if kind == "upgrade":
         cycle.cluster["kubernetes"]["version"] = _PATH.new
-    elif kind != "up":
+    elif kind not in _FIRST_RUNS:
         names = ["workers"] if kind == "roll" else ["masters", "workers"]
         for name in names:
             if pools[name].pop("image", None) is None:
@@ -137,14 +163,20 @@ def power_off(cycle: LifeCycle, draw: int) -> str | None:
 
 
 def begin_up(cycle: LifeCycle) -> subprocess.Popen[bytes]:
-    """Start `pulumi up`, whose output is in the cloud's home."""
+    """Start `pulumi up`."""
     cycle.write()
     argv = ("pulumi", "up", "--yes", "--skip-preview", "--suppress-progress", "--stack", "local")
+    where = ("--non-interactive", "--config-file", str(cycle.cloud.config_file))
+    return begin(cycle, (*argv, *where))
+
+
+def begin(cycle: LifeCycle, argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start the run that is to be struck. Its output is in the file `STRUCK_RUN`."""
     return subprocess.Popen(  # noqa: S603 - our own command
-        (*argv, "--non-interactive", "--config-file", str(cycle.cloud.config_file)),
+        argv,
         env=dict(cycle.cloud.env),
         cwd=ROOT,
-        stdout=(cycle.cloud.places.home / "struck-run").open("wb"),
+        stdout=(cycle.cloud.places.home / STRUCK_RUN).open("wb"),
         stderr=subprocess.STDOUT,
     )
 
@@ -174,76 +206,156 @@ def in_order(cycle: LifeCycle) -> str | None:
     return f"{', '.join(unready)} not ready" if unready else None
 
 
+def leases(cycle: LifeCycle) -> dict[str, str]:
+    """Whose lease → when it was renewed last; empty if the API server does not answer.
+
+    Nodes have one for their kubelets; controllers in kube-system renew theirs as leaders. Those of
+    API servers outlive them.
+    """
+    command = ("get", "leases", "-A", "--request-timeout=10s", "-o", "json")
+    done = cycle.cloud.run("kubectl", *command)
+    items = json.loads(done.out)["items"] if done.status == 0 else []
+    return {
+        item["metadata"]["name"]: item["spec"].get("renewTime", "")
+        for item in items
+        if item["metadata"]["namespace"] in {"kube-node-lease", "kube-system"}
+        and not item["metadata"]["name"].startswith("apiserver-")
+    }
+
+
 def wait_until_in_order(cycle: LifeCycle, *, within: float) -> str | None:
-    """As `in_order`, after at most `within` seconds."""
+    """As `in_order`, after at most `within` seconds; every kubelet and leader has reported since.
+
+    A Node stays ready for 40 seconds after the last word of its kubelet, and a controller whose
+    token is refused leaves no other trace.
+    """
     until = time.monotonic() + within
-    while (missing := in_order(cycle)) is not None and time.monotonic() < until:
-        if missing.endswith("without power"):
-            break  # nothing changes by itself
+    before: dict[str, str] = {}
+    while True:
+        missing = in_order(cycle)
+        if missing is None:
+            before, now = before or leases(cycle), leases(cycle)
+            silent = sorted(
+                name
+                for name in {*cycle.instances(), *before}
+                if name not in now or now[name] == before.get(name)
+            )
+            missing = f"{', '.join(silent)} silent" if silent else None
+        if missing is None or missing.endswith("without power") or time.monotonic() > until:
+            return missing
         time.sleep(2)
-    return missing
+
+
+def strike_at(
+    cycle: LifeCycle,
+    child: subprocess.Popen[bytes],
+    point: Point,
+    *,
+    from_machines: bool = False,
+) -> str | None:
+    """Cut one machine's power at the point; returns its name. None if the run ended before.
+
+    With `from_machines`, calls and seconds count from the moment at which a machine runs.
+    """
+    light = LightCloud(cloud=cycle.cloud, document=cycle.document)
+    seen, changes = light.last_call(), 0
+    reached: float | None = None
+    waits = from_machines
+    while child.poll() is None:
+        if waits and running(cycle):
+            waits, seen = False, light.last_call()
+        if not waits:
+            new = light.calls(after=seen)
+            seen = max((int(call["n"]) for call in new), default=seen)
+            changes += mutations(new).total()
+            if reached is None and changes >= point.after:
+                reached = time.monotonic()
+        if reached is not None and time.monotonic() - reached >= point.later:
+            victim = power_off(cycle, point.draw)
+            if victim is not None:
+                return victim
+        time.sleep(0.2)
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovery:
+    """What a person did until everything was in order."""
+
+    commands: Sequence[str]
+    failures: Sequence[str]
+    """The last lines of each run that failed, the first of them the run that was struck."""
+    problems: Sequence[str]
+    """What was still not in order."""
 
 
 def drill(cycle: LifeCycle, kind: str, point: Point) -> DrillResult:
     """Run `pulumi up`, cut one machine's power at the point, and bring everything in order."""
-    light = LightCloud(cloud=cycle.cloud, document=cycle.document)
-    before = light.last_call()
-    run = f"{kind.replace(' ', '-')}-{point.after}"
+    run = f"{kind.replace(' ', '-')}-{point.after}-{point.later:.0f}"
+    first = kind in _FIRST_RUNS
     with ExitStack() as until_written:
         writes: Writes | None = None
-        if kind != "up":
+        if not first:
             writes = until_written.enter_context(writing(cycle.kubeconfig(), run=run))
         child = begin_up(cycle)
-        victim = None
-        seen, changes, until = before, 0, time.monotonic() + LONGEST
-        while child.poll() is None and victim is None and time.monotonic() < until:
-            new = light.calls(after=seen)
-            seen = max((int(call["n"]) for call in new), default=seen)
-            changes += mutations(new).total()
-            if changes >= point.after:
-                victim = power_off(cycle, point.draw)
-            time.sleep(0.1)
+        victim = strike_at(cycle, child, point, from_machines=first)
         struck = time.monotonic()
-        met = child.poll() is None and victim is not None
         while writes is None and child.poll() is None:
             text = kubeconfig(cycle)
             if text is not None:
                 writes = until_written.enter_context(writing(text, run=run))
             time.sleep(2)
         child.wait(timeout=LONGEST)
-        commands, problems = _bring_in_order(cycle, child.returncode)
+        ran = time.monotonic() - struck
+        recovery = bring_in_order(cycle, child.returncode, "pulumi up", cycle.up)
         seconds = time.monotonic() - struck
         if writes is None:
             writes = until_written.enter_context(writing(cycle.kubeconfig(), run=run))
+        problems = recovery.problems or differences(cycle)
     return result_of(
         kind,
-        f"{victim or 'nothing'} after {point.after} calls",
+        f"{victim or 'nothing'} {point}",
         writes,
         kept=None if problems else stored(cycle.kubeconfig(), run=run),
-        met=met,
-        commands=commands,
+        met=victim is not None,
+        commands=recovery.commands,
+        ran=ran,
         seconds=seconds,
-        problems=problems or differences(cycle),
+        problems=problems,
+        failures=recovery.failures,
     )
 
 
-def _bring_in_order(cycle: LifeCycle, status: int) -> tuple[list[str], list[str]]:
-    """What a person does until everything is in order: the commands, and the problems left."""
+def bring_in_order(
+    cycle: LifeCycle, status: int, command: str, repeat: Callable[[], Done]
+) -> Recovery:
+    """Repeat a command, as the runbooks tell, until everything is in order.
+
+    `status` is that of the run that was struck.
+    """
+    transcript = (cycle.cloud.places.home / STRUCK_RUN).read_text(errors="replace")
     commands: list[str] = []
-    transcript = (cycle.cloud.places.home / "struck-run").read_text(errors="replace")
+    failures: list[str] = []
     while True:
-        missing = wait_until_in_order(cycle, within=120) if status == 0 else "the run failed"
-        if missing is None:
-            return commands, []
-        if len(commands) == MOST_RUNS:
-            return commands, [missing, transcript[-3000:]]
-        done: Done = cycle.up()
-        commands.append("pulumi up")
+        if status != 0:
+            failures.append(transcript[-4000:])
+        missing = wait_until_in_order(cycle, within=180) if status == 0 else "the run failed"
+        if missing is None or len(commands) == MOST_RUNS:
+            problems = [] if missing is None else [missing]
+            return Recovery(commands=commands, failures=failures, problems=problems)
+        done = repeat()
+        commands.append(command)
         status, transcript = done.status, done.transcript
 
 
 def differences(cycle: LifeCycle) -> list[str]:
-    """What the next preview would change, as a problem; empty when it is nothing."""
+    """What the next preview would change, as a problem; empty when it is nothing.
+
+    A Deployment that is not available yet shows as a change of its status.
+    """
+    until = time.monotonic() + 240
+    while not cycle.is_available() and time.monotonic() < until:
+        time.sleep(2)
     done = cycle.preview("--expect-no-changes")
     return [] if done.status == 0 else [f"the next preview: {done.transcript[-2000:]}"]
 
@@ -253,7 +365,7 @@ def drill_all(
 ) -> Iterator[DrillResult]:
     """Drill at each point until the time is over; a roll can go on in the same cluster."""
     ends = time.monotonic() + seconds
-    if kind in _NEW_CLUSTER_EACH:
+    if kind not in _REPEATED:
         for number, point in enumerate(chosen):
             if time.monotonic() > ends:
                 return
@@ -276,7 +388,7 @@ def stack_of(folder: Path, kind: str) -> Iterator[LifeCycle]:
     cycle = new_cluster(folder / "home", kind)
     with gone_afterwards(cycle):
         LightCloud(cloud=cycle.cloud, document=cycle.document).start(machines=True)
-        if kind != "up":
+        if kind not in _FIRST_RUNS:
             deploy(cycle)
         yield cycle
 
@@ -301,16 +413,16 @@ def main() -> int:
     os.umask(0o022)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--of", choices=KINDS, required=True)
-    parser.add_argument("--points", type=int, default=20)
+    parser.add_argument("--points", type=int, default=ASKED)
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--part", default="1/1", help="K/N: every Nth point from the Kth on")
     parser.add_argument("--seconds", type=float, default=1e9, help="no drill begins after these")
-    parser.add_argument("--keep", type=Path, help="collect the results of several parts here")
+    parser.add_argument("--keep", type=Path, help="write each result here, and go on from there")
     parser.add_argument("--write", type=Path, help="put the table into this page")
     arguments = parser.parse_args()
-    number, _, parts = arguments.part.partition("/")
-    drawn = points(arguments.points, KINDS[arguments.of].calls, seed=arguments.seed)
-    chosen = drawn[int(number) - 1 :: int(parts)]
+    earlier = keep(arguments.keep, []) if arguments.keep else []
+    tried = {result.point.partition(" ")[2] for result in earlier if result.drill == arguments.of}
+    drawn = points(arguments.of, arguments.points, seed=arguments.seed)
+    chosen = [point for point in drawn if str(point) not in tried]
     results: list[DrillResult] = []
     with tempfile.TemporaryDirectory(prefix="drills-") as folder:
         for result in drill_all(
@@ -321,8 +433,7 @@ def main() -> int:
                 keep(arguments.keep, [result])
     sys.stdout.write(json.dumps([asdict(result) for result in results], indent=2) + "\n")
     if arguments.write:
-        everything = keep(arguments.keep, []) if arguments.keep else results
-        write_table(arguments.write, "drills", summary(everything))
+        write_table(arguments.write, "drills", summary([*earlier, *results]))
     return int(any(result.lost or result.problems for result in results))
 
 

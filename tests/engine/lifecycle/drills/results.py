@@ -1,4 +1,4 @@
-"""What a drill showed, kept in a file between runs, and the table of docs/reliability.md."""
+"""What a drill showed, kept in a file between runs, and the tables of docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 from tests.engine.control_planes.writing_client import Writes
 
@@ -24,12 +25,16 @@ class DrillResult:
     """Acknowledged writes that the cluster does not have afterwards."""
     commands: Sequence[str]
     """What a person had to do after the run that was struck."""
+    ran: float
+    """Seconds from the strike until the run that was struck had ended by itself."""
     seconds: float
     """From the strike until the cluster was in order again."""
     silence: float
     """Seconds between two acknowledged writes, at most."""
     problems: Sequence[str] = ()
     """Empty when the cluster was in order at the end."""
+    failures: Sequence[str] = ()
+    """The last lines of each run that failed."""
 
 
 def result_of(  # noqa: PLR0913 - the fields of a result
@@ -40,8 +45,10 @@ def result_of(  # noqa: PLR0913 - the fields of a result
     kept: Collection[str] | None,
     met: bool,
     commands: Sequence[str],
+    ran: float,
     seconds: float,
     problems: Sequence[str],
+    failures: Sequence[str] = (),
 ) -> DrillResult:
     """A result. `kept` are the writes that the cluster has; None if it could not be asked."""
     lost = set() if kept is None else set(writes.acknowledged).difference(kept)
@@ -52,9 +59,11 @@ def result_of(  # noqa: PLR0913 - the fields of a result
         acknowledged=len(writes.acknowledged),
         lost=len(lost),
         commands=commands,
+        ran=ran,
         seconds=seconds,
         silence=writes.longest_silence,
         problems=problems,
+        failures=failures,
     )
 
 
@@ -64,6 +73,10 @@ def keep(path: Path, results: Iterable[DrillResult]) -> list[DrillResult]:
     documents = [*earlier, *(asdict(result) for result in results)]
     path.write_text(json.dumps(documents, indent=2) + "\n")
     return [DrillResult(**document) for document in documents]
+
+
+ASKED: Final = 20
+"""Points of a drill that `make nightly` tries."""
 
 
 def summary(results: Sequence[DrillResult]) -> str:
@@ -78,7 +91,7 @@ def summary(results: Sequence[DrillResult]) -> str:
         rows.append(
             _row(
                 drill,
-                len(of),
+                f"{len(of)} of {ASKED}",
                 sum(result.met for result in of),
                 sum(not result.problems for result in of),
                 sum(result.acknowledged for result in of),
@@ -88,6 +101,27 @@ def summary(results: Sequence[DrillResult]) -> str:
                 f"{max(result.silence for result in of):.0f} s",
             )
         )
+    return "\n".join(rows)
+
+
+def each(results: Sequence[DrillResult]) -> str:
+    """One row for each result, as a table in Markdown."""
+    rows = [
+        "| what | point | writes | lost | a person's part | until in order | longest silence |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    rows += [
+        _row(
+            result.drill,
+            result.point,
+            result.acknowledged,
+            result.lost,
+            "; ".join(f"`{command}`" for command in result.commands) or "nothing",
+            f"{result.seconds:.0f} s",
+            f"{result.silence:.0f} s",
+        )
+        for result in results
+    ]
     return "\n".join(rows)
 
 

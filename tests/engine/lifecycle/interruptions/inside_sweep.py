@@ -3,7 +3,7 @@ r"""Cut runs off at writes inside Kubernetes, strike such writes with faults, an
     python -m tests.engine.lifecycle.interruptions.inside_sweep \
         --points 20 --write docs/reliability.md
 
-In parts: `--part 1/4` takes every fourth cut, and prints what `--add FILE` adds to a later part.
+With `--keep FILE` each outcome is written down at once, and a later call goes on with what is left.
 
 A stack works in a cluster that somebody else built, through a gate that counts every request that
 changes something (`api_gate`). Its network and machines exist already, so a run is all inside
@@ -19,9 +19,10 @@ import json
 import random
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from localcloud.charts.assemble import assemble
@@ -39,6 +40,8 @@ from tests.engine.lifecycle.interruptions.inside import cut_off_inside
 from tests.engine.spiderpool.cluster import COORDINATORS, LOCAL
 
 SEED = 20261127
+CUTS = 20
+"""Points that `make nightly` tries."""
 FAULTS: Mapping[str, Reply] = {
     "refused": Reply(status=403, message="struck"),
     "throttled": Reply(status=429, message="struck"),
@@ -62,6 +65,8 @@ class Cut:
     """Method and kind of the last one; empty when the run had ended before."""
     mended: Sequence[str]
     """What `recover` did inside the cluster."""
+    seconds: float
+    """From the cut until `recover` and `up` had ended."""
     problems: Sequence[str]
     """Empty when everything that has to follow did."""
 
@@ -138,10 +143,13 @@ def clean_run(bed: Bed) -> list[Write]:
 
 def cut(bed: Bed, *, after: int) -> Cut:
     """Cut one run off; recover, `up`, and empty the cluster for the next one."""
+    bed.gate.reset()  # a destroy came through it
     last = cut_off_inside(bed.light, bed.gate, lambda write: write.number == after)
+    struck = time.monotonic()
     recovered, mended = bed.recover()
     problems = [] if recovered.status == 0 else [f"recover: {recovered.transcript[-1500:]}"]
     done = bed.light.up()
+    seconds = time.monotonic() - struck
     if done.status != 0:
         problems.append(f"up: {done.transcript[-3000:]}")
     else:
@@ -153,6 +161,7 @@ def cut(bed: Bed, *, after: int) -> Cut:
         after=after,
         last="" if last is None else f"{last.method} {last.kind}",
         mended=mended,
+        seconds=seconds,
         problems=problems,
     )
 
@@ -189,12 +198,81 @@ def strike(bed: Bed, fault: str) -> Struck:
     return Struck(fault=fault, struck=len(struck), recovered=recovered, lost=lost, runs=runs)
 
 
-def table(writes: int, cuts: Sequence[Cut], struck: Sequence[Struck]) -> str:
+@dataclass(kw_only=True)
+class Outcomes:
+    """What was tried so far, and the file that has it."""
+
+    writes: int = 0
+    """Of a clean run."""
+    cuts: list[Cut] = field(default_factory=list)
+    struck: list[Struck] = field(default_factory=list)
+    file: Path | None = None
+
+    @classmethod
+    def of(cls, file: Path | None) -> Outcomes:
+        """Those in a file that exists already, or none."""
+        if file is None or not file.exists():
+            return cls(file=file)
+        earlier = json.loads(file.read_text())
+        return cls(
+            writes=earlier["writes"],
+            cuts=[Cut(**cut) for cut in earlier["cuts"]],
+            struck=[Struck(**fault) for fault in earlier["faults"]],
+            file=file,
+        )
+
+    def keep(self) -> None:
+        if self.file is not None:
+            self.file.write_text(self.text())
+
+    def text(self) -> str:
+        document = {
+            "writes": self.writes,
+            "cuts": [asdict(cut) for cut in self.cuts],
+            "faults": [asdict(fault) for fault in self.struck],
+        }
+        return json.dumps(document, indent=2) + "\n"
+
+
+def sweep(
+    bed: Bed, *, points: int, faults: Sequence[str], earlier: Outcomes | None = None
+) -> Outcomes:
+    """All cuts, then all faults, without the earlier ones.
+
+    A fault that loses something ends the sweep.
+    """
+    outcomes = earlier or Outcomes()
+    outcomes.writes = outcomes.writes or len(clean_run(bed))
+    bed.empty()
+    drawn = random.Random(SEED)  # noqa: S311 - reproducible, not secret
+    places = sorted(drawn.sample(range(1, outcomes.writes + 1), min(points, outcomes.writes)))
+    for after in places:
+        if after not in {cut.after for cut in outcomes.cuts}:
+            outcomes.cuts.append(cut(bed, after=after))
+            outcomes.keep()
+    for fault in faults:
+        if fault not in {struck.fault for struck in outcomes.struck}:
+            outcomes.struck.append(strike(bed, fault))
+            outcomes.keep()
+            if outcomes.struck[-1].lost:
+                break
+    return outcomes
+
+
+def table(outcomes: Outcomes) -> str:
     """The figures as two tables in Markdown."""
+    cuts, struck = outcomes.cuts, outcomes.struck
     lines = [
-        "| cuts | writes of a clean run | met the run | mended inside | converged |",
-        "|---|---|---|---|---|",
-        _row(len(cuts), writes, *(sum(map(bool, part)) for part in _outcomes(cuts))),
+        "| cuts | writes of a clean run | met the run | mended inside | converged | longest |",
+        "|---|---|---|---|---|---|",
+        _row(
+            f"{len(cuts)} of {CUTS}",
+            outcomes.writes,
+            sum(bool(cut.last) for cut in cuts),
+            sum(bool(cut.mended) for cut in cuts),
+            sum(not cut.problems for cut in cuts),
+            f"{max((cut.seconds for cut in cuts), default=0):.0f} s",
+        ),
     ]
     if struck:
         lines += ["", "| fault | struck | by `recover` | lost | runs |", "|---|---|---|---|---|"]
@@ -202,78 +280,28 @@ def table(writes: int, cuts: Sequence[Cut], struck: Sequence[Struck]) -> str:
     return "\n".join(lines)
 
 
-def _outcomes(cuts: Sequence[Cut]) -> tuple[list[bool], ...]:
-    """Whether each cut met the run, left something to mend inside, and converged."""
-    return (
-        [bool(c.last) for c in cuts],
-        [bool(c.mended) for c in cuts],
-        [not c.problems for c in cuts],
-    )
-
-
 def _row(*cells: object) -> str:
     return "| " + " | ".join(map(str, cells)) + " |"
-
-
-def sweep(
-    bed: Bed, *, points: int, faults: Sequence[str], part: tuple[int, int] = (1, 1)
-) -> tuple[int, list[Cut], list[Struck]]:
-    """All cuts of a part, then all faults; a fault that loses something ends the sweep."""
-    writes = len(clean_run(bed))
-    bed.empty()
-    drawn = random.Random(SEED)  # noqa: S311 - reproducible, not secret
-    places = sorted(drawn.sample(range(1, writes + 1), min(points, writes)))
-    cuts: list[Cut] = []
-    for after in places[part[0] - 1 :: part[1]]:
-        cuts.append(cut(bed, after=after))
-        sys.stderr.write(json.dumps(asdict(cuts[-1])) + "\n")
-    struck: list[Struck] = []
-    for fault in faults:
-        struck.append(strike(bed, fault))
-        sys.stderr.write(json.dumps(asdict(struck[-1])) + "\n")
-        if struck[-1].lost:
-            break
-    return writes, cuts, struck
-
-
-def _part(text: str) -> tuple[int, int]:
-    number, _, count = text.partition("/")
-    return int(number), int(count)
 
 
 def main() -> int:
     """Print the figures as JSON; 1 when something did not converge."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--points", type=int, default=20)
+    parser.add_argument("--points", type=int, default=CUTS)
     parser.add_argument("--fault", action="append", choices=sorted(FAULTS), help="all without it")
     parser.add_argument("--no-faults", action="store_true", help="only cuts")
-    parser.add_argument("--part", type=_part, default=(1, 1), help="K/N: a part of the cuts")
-    parser.add_argument("--add", type=Path, action="append", default=[], help="an earlier part")
+    parser.add_argument("--keep", type=Path, help="write each outcome here, and go on from there")
     parser.add_argument("--write", type=Path, help="put the tables into this page")
     arguments = parser.parse_args()
     faults = [] if arguments.no_faults else arguments.fault or list(FAULTS)
+    outcomes = Outcomes.of(arguments.keep)
     with tempfile.TemporaryDirectory(prefix="inside-") as folder, bed(Path(folder)) as ready:
-        writes, cuts, struck = sweep(
-            ready, points=arguments.points, faults=faults, part=arguments.part
-        )
-    sys.stdout.write(
-        json.dumps(
-            {
-                "writes": writes,
-                "cuts": [asdict(c) for c in cuts],
-                "faults": [asdict(s) for s in struck],
-            },
-            indent=2,
-        )
-        + "\n"
-    )
-    for path in arguments.add:
-        earlier = json.loads(path.read_text())
-        cuts += [Cut(**c) for c in earlier["cuts"]]
-        struck += [Struck(**s) for s in earlier["faults"]]
+        sweep(ready, points=arguments.points, faults=faults, earlier=outcomes)
+    sys.stdout.write(outcomes.text())
     if arguments.write:
-        write_table(arguments.write, "inside", table(writes, cuts, struck))
-    return int(any(c.problems for c in cuts) or any(s.lost for s in struck))
+        write_table(arguments.write, "inside", table(outcomes))
+    lost = any(fault.lost for fault in outcomes.struck)
+    return int(lost or any(cut.problems for cut in outcomes.cuts))
 
 
 if __name__ == "__main__":

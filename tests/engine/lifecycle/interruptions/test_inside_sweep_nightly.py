@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.lifecycle.interruptions.inside_sweep import FAULTS, bed, sweep
+from tests.engine.lifecycle.interruptions.inside_sweep import CUTS, FAULTS, bed, sweep
 
 NOT_MENDED = frozenset({"lost-answer-final"})
 """An object whose creation was refused after it was done has no pending operation."""
@@ -17,8 +17,8 @@ NOT_MENDED = frozenset({"lost-answer-final"})
 def test_a_run_that_dies_at_any_write_or_meets_any_fault_converges(tmp_path: Path) -> None:
     faults = [fault for fault in FAULTS if fault not in NOT_MENDED]
     with bed(tmp_path) as ready:
-        _, cuts, struck = sweep(ready, points=20, faults=faults)
-    assert [c for c in cuts if c.problems] == []
-    assert sum(bool(c.last) for c in cuts) >= 15
-    assert [s for s in struck if s.lost] == []
-    assert {s.fault for s in struck} == set(faults)
+        outcomes = sweep(ready, points=CUTS, faults=faults)
+    assert [cut for cut in outcomes.cuts if cut.problems] == []
+    assert sum(bool(cut.last) for cut in outcomes.cuts) >= 15
+    assert [fault for fault in outcomes.struck if fault.lost] == []
+    assert {fault.fault for fault in outcomes.struck} == set(faults)

@@ -11,13 +11,13 @@ pytestmark = pytest.mark.unit
 
 @pytest.mark.parametrize("asked", ["kubelet", "kubelet=1.35.4-*", "kubelet=1.35.4-1.1"])
 def test_the_version_that_was_built_can_be_installed(asked: str) -> None:
-    [package] = select([asked], archive(["v1.35.4"]))
+    *_, package = select([asked], archive(["v1.35.4"]))
     assert package.version == "1.35.4-1.1"
 
 
-def test_kubeadm_brings_crictl() -> None:
+def test_the_kubelet_brings_cni_plugins_and_kubeadm_no_crictl() -> None:
     chosen = select(["kubeadm", "kubelet"], archive(["v1.35.4"]))
-    assert [package.name for package in chosen] == ["cri-tools", "kubeadm", "kubelet"]
+    assert [package.name for package in chosen] == ["kubernetes-cni", "kubeadm", "kubelet"]
 
 
 def test_every_package_that_cannot_be_had_is_named() -> None:

@@ -7,6 +7,7 @@ is what a pod with ipvlan has: another address on the NIC's own MAC.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -20,10 +21,11 @@ from typing import Any
 from pyroute2 import NetNS  # type: ignore[import-untyped]  # ships no types
 
 from localcloud.ingress import IngressRule
-from localcloud.machines.control import Interface
+from localcloud.machines.control import Interface, LoadBalancer
 from localcloud.machines.network import internet
 from localcloud.machines.network.fabric import Fabric
 from localcloud.machines.network.filter import Filter, nft
+from localcloud.machines.network.forwarding import Forwarding
 from localcloud.machines.network.security_groups import SecurityGroups
 from localcloud.machines.network.translation import Translation, Translations
 from tests.localcloud.machines import fake_cloud
@@ -50,6 +52,7 @@ try:
 except OSError as error:
     print(f"failed: {type(error).__name__}")
 """
+BALANCER = "127.99.0.9"
 EIPS = ("127.99.0.1", "127.99.0.2")
 INNER = IngressRule(
     protocol="all", port_from=-1, port_to=-1, source="sg-a", policy="accept", priority=1
@@ -165,6 +168,33 @@ def start(fabric: Fabric, nic: Interface) -> Guest:
     return guest
 
 
+def balanced(*backends: str) -> LoadBalancer:
+    """An internet CLB with one listener."""
+    behind = [
+        {"instance_id": address, "address": address, "port": PORT, "weight": 100}
+        for address in backends
+    ]
+    return LoadBalancer.read(
+        {
+            "id": "lb-1",
+            "address": BALANCER,
+            "vpc_id": "vpc-1",
+            "internet": True,
+            "listeners": [{"port": PORT, "backends": behind, "ingress": []}],
+        }
+    )
+
+
+def asked(pid: int) -> str:
+    """What a machine behind the load balancer sees, or why the internet does not reach one."""
+    try:
+        with internet.connect(pid, BALANCER, PORT, 3) as connection:
+            connection.settimeout(3)
+            return connection.recv(100).decode()
+    except OSError as error:
+        return f"failed: {type(error).__name__}"
+
+
 def macvlan(guest: Guest) -> None:
     """Take a pod's address to a device with a MAC of its own, as a pod with macvlan has it."""
     pod = guest.eni.secondary_addresses[0]
@@ -189,7 +219,7 @@ def trial(command: tuple[str, ...]) -> Iterator[tuple[str, object]]:
     yield "and back", far.connect(pods["first"], pods["far"])
     yield "counted", {**guard.counts(), **groups.counts()}
 
-    internet.start(fabric)
+    world = internet.start(fabric)
     translations = Translations(nft(command))
     yield "internet without an entry", first.fetch(pods["first"])
     entry = Translation(source=IPv4Network(FAR), addresses=(IPv4Address(EIPS[0]),))
@@ -201,6 +231,16 @@ def trial(command: tuple[str, ...]) -> Iterator[tuple[str, object]]:
     several = tuple(IPv4Address(address) for address in EIPS)
     translations.follow([replace(entry, addresses=several)])
     yield "internet by one of several", far.fetch(pods["far"])
+
+    translations.follow([])
+    groups.follow(replace(nic, ingress=()) for nic in ENIS.values())
+    forwarding = Forwarding(nft(command))
+    yield "through a load balancer without a listener", asked(world.pid)
+    forwarding.follow([balanced(second.eni.address, far.eni.address, FOREIGN)])
+    asyncio.run(forwarding.update())
+    yield "through a load balancer", asked(world.pid)
+    yield "again", asked(world.pid)
+    groups.follow(ENIS.values())
 
     first.run("ip", "address", "add", f"{FOREIGN}/32", "dev", "eth0")
     yield "foreign address", first.connect(second.eni.address, FOREIGN)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from localcloud.machines.network import internet
 from localcloud.machines.privileges import NamespacesUnavailableError, outer_command
 from localcloud.settings import Places, virtual_folder
 from localcloud.virtual.failure import PreparationError
@@ -82,6 +83,17 @@ def test_a_machine_with_an_eip_is_seen_by_it_and_its_pods_by_the_gateways(
 )
 def test_without_an_entry_nothing_leaves_the_vpc(seen: dict[str, Any], attempt: str) -> None:
     assert seen[attempt].startswith("failed")
+
+
+@pytest.mark.parametrize("attempt", ["through a load balancer", "again"])
+def test_behind_an_internet_clb_a_machine_sees_the_client_and_needs_no_rule(
+    seen: dict[str, Any], attempt: str
+) -> None:
+    assert seen[attempt] == internet.ADDRESS
+
+
+def test_an_internet_clb_without_a_listener_refuses_a_client(seen: dict[str, Any]) -> None:
+    assert seen["through a load balancer without a listener"] == "failed: ConnectionRefusedError"
 
 
 def test_an_address_that_the_eni_does_not_have_gets_no_answer(seen: dict[str, Any]) -> None:

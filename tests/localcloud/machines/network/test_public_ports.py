@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 
 from localcloud.ingress import IngressRule, admits
-from localcloud.machines.control import Instance, PublicAddress
+from localcloud.machines.control import Instance, LoadBalancer, PublicAddress
 from localcloud.machines.kinds.namespaces import guest_link_names
 from localcloud.machines.network.ingress import listening_ports
 from localcloud.machines.network.public_addresses import openings
@@ -35,6 +37,14 @@ def rule(
         policy=policy,
         priority=priority,
     )
+
+
+def test_an_internet_clb_listens_on_its_own_address() -> None:
+    listener = {"port": 999, "backends": [], "ingress": [asdict(rule((999, 999)))]}
+    raw = {"id": "lb-1", "address": "127.66.0.9", "vpc_id": "vpc-1", "listeners": [listener]}
+    served = openings([], [], [LoadBalancer.read({**raw, "internet": True})])
+    assert set(served) == {("127.66.0.9", 999)}
+    assert openings([], [], [LoadBalancer.read(raw)]) == {}
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ def test_a_client_keeps_its_address_where_an_entry_has_several() -> None:
 def test_nothing_else_leaves() -> None:
     chain = table([translation("10.0.0.0/8", "127.0.0.1")]).partition("chain forward")[2]
     assert re.findall(r'oifname "internet" (.*)', chain) == ["ip saddr 10.0.0.0/8 accept", "drop"]
+    assert chain.index("ct direction reply accept") < chain.index("oifname")
 
 
 def test_a_machine_with_a_public_address_is_translated_to_it() -> None:

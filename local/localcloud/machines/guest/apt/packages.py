@@ -86,8 +86,10 @@ _PLAIN: Final = (
 )
 
 
-_DEPENDS: Final = {"kubeadm": ("cri-tools",)}
-"""Of the packages of Kubernetes: kubeadm's template in github.com/kubernetes/release."""
+_DEPENDS: Final = {"kubelet": ("kubernetes-cni",)}
+"""Of the packages of Kubernetes: `cmd/krel/templates/latest/metadata.yaml` in
+github.com/kubernetes/release. kubeadm brings no cri-tools since 1.32
+(https://github.com/kubernetes/release/pull/3626)."""
 
 
 def offered(built: Iterable[str], fetched: str) -> list[str]:

@@ -62,7 +62,7 @@ def mount(words: Sequence[str]) -> int:
 
 
 def mkfs_ext4(words: Sequence[str]) -> int:
-    """Do mkfs.ext4; it refuses a mounted device, which the real program sees of a block device."""
+    """Do mkfs.ext4. Refuse a mounted device, which the real program cannot see on a file."""
     for word in words:
         folder = folder_of(word)
         if folder is not None and mounts_of(folder):
@@ -120,7 +120,7 @@ def _file_system(device: str) -> tuple[str, str]:
 
 
 def _make_files(files: Path) -> None:
-    """Make a file system's folder at its first mount; those of file systems before it go."""
+    """Make a file system's folder at its first mount; folders of earlier ones are removed."""
     if files.exists():
         return
     for other in files.parent.iterdir():

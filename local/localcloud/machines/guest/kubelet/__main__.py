@@ -81,7 +81,7 @@ class Kubelet:
         parts: list[tuple[Client, Workloads]] = []
 
         def come_in() -> None:
-            parts.append(self._come_in())
+            parts.append(self._join())
             ready.set()
 
         threading.Thread(target=come_in, daemon=True).start()
@@ -123,7 +123,7 @@ class Kubelet:
         for spec in specs:
             self._processes.ensure(spec)
 
-    def _come_in(self) -> tuple[Client, Workloads]:
+    def _join(self) -> tuple[Client, Workloads]:
         """Join the cluster: get a certificate if needed, register the Node, follow its pods."""
         kubeconfig = Path(self._settings.kubeconfig)
         if not kubeconfig.exists():

@@ -52,15 +52,12 @@ def check(call: Call, vpc_id: str, mappings: Sequence[ZoneMapping]) -> dict[str,
     vswitches: dict[str, VSwitch] = {}
     for mapping in mappings:
         vswitch = call.store.find(VSwitch, mapping.vswitch_id)
-        if vswitch is None:
+        if vswitch is None or vswitch.vpc_id != vpc_id:
             raise ApiError(
                 "ResourceNotFound.VSwitch",
-                f"The specified resource of vSwitch {mapping.vswitch_id!r} is not found.",
+                f"The specified resource of vSwitch {mapping.vswitch_id!r} is not found in "
+                f"{vpc_id}.",
                 404,
-            )
-        if vswitch.vpc_id != vpc_id:
-            raise ApiError(
-                "Mismatch.VpcId", f"The VpcId is mismatched for {vpc_id} and {vswitch.vpc_id}."
             )
         if vswitch.zone != mapping.zone_id:
             raise ApiError(

@@ -45,12 +45,12 @@ def join(call: Call, request: LoadBalancerJoinSecurityGroup) -> Answer:
             )
         if group.vpc_id != balancer.vpc_id:
             raise ApiError(
-                "Mismatch.VpcId", f"The VpcId is mismatched for {group.id} and {balancer.id}."
+                "Mismatch.vpc", f"The Vpc is mismatched for {group.id} and {balancer.id}."
             )
         if group.id in balancer.security_group_ids:
             raise ApiError(
-                "ResourceAlreadyAssociated.SecurityGroup",
-                f"The specified resource of {group.id} is already associated.",
+                "Conflict.SecurityGroup",
+                f"The SecurityGroup [{group.id}] is conflict: {balancer.id} has it already.",
             )
     joined = (*balancer.security_group_ids, *dict.fromkeys(request.security_group_ids))
     if len(joined) > _MOST:

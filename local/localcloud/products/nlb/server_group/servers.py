@@ -171,16 +171,16 @@ class UpdateServerGroupServersAttribute:
     region_id: str | None = None
 
 
-def _few(servers: tuple[ServerParameter, ...]) -> None:
+def _few(servers: tuple[ServerParameter, ...], *, code: str = "IllegalParam.Servers") -> None:
     if len(servers) > _MOST_AT_ONCE:
-        raise ApiError("IllegalParamSize.Servers", f"At most {_MOST_AT_ONCE} servers at a time.")
+        raise ApiError(code, f"The param of Servers is illegal: at most {_MOST_AT_ONCE} at a time.")
 
 
 @action(writes=True)
 def add_servers(call: Call, request: AddServersToServerGroup) -> Answer:
     """Add servers. The id, address and port together identify a server in the group."""
     group = server_groups.ready(call, request.server_group_id)
-    _few(request.servers)
+    _few(request.servers, code="IllegalParam")
     servers = {s.key: s for s in group.servers}
     added: set[tuple[str, str, int]] = set()
     for parameter in request.servers:

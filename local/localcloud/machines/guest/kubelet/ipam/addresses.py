@@ -34,7 +34,7 @@ class Addresses:
         self._client_for = client_for
         self._agent: dict[str, Any] | None = None
 
-    def agent_is(self, pod: dict[str, Any] | None) -> None:
+    def set_agent(self, pod: dict[str, Any] | None) -> None:
         """Set the agent's pod; None when it is deleted."""
         self._agent = pod
 

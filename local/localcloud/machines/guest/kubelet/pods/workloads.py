@@ -257,7 +257,7 @@ class Workloads:
 
     def _name_agents(self, pods: Mapping[str, dict[str, Any]]) -> None:
         """Find the pods that act on this node: Spiderpool's agent and kube-proxy."""
-        agents = {"spiderpool-agent": self._addresses.agent_is, "kube-proxy": self._proxy.pod_is}
+        agents = {"spiderpool-agent": self._addresses.set_agent, "kube-proxy": self._proxy.pod_is}
         for image, tell in agents.items():
             tell(
                 next(
@@ -281,7 +281,7 @@ class Workloads:
         self._release(pod)
         if any(image_name(c) == "spiderpool-agent" for c in pod["spec"]["containers"]):
             # multus.multusCNI.uninstall is false: the configuration stays, as it does upstream.
-            self._addresses.agent_is(None)
+            self._addresses.set_agent(None)
         for key in [key for key in self._specs if key.startswith(f"{uid}_")]:
             del self._specs[key]
         volumes.forget(uid)
