@@ -63,7 +63,9 @@ def _count_notices(document: Document, name: str, own: object) -> Iterator[str]:
     profile = document.get("profile")
     if not isinstance(own, Mapping) or "count" in own or "nodes" not in own:
         return
-    if profile not in tuple(Profile) or own.get("role") not in tuple(Role):
+    if not isinstance(profile, str) or profile not in tuple(Profile):
+        return
+    if own.get("role") not in tuple(Role):
         return
     count = ROLES[Profile(profile)].get(Role(own["role"]), {}).get("count")
     if not isinstance(count, int):

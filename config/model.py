@@ -171,8 +171,9 @@ class NatConfig(Model):
     eip_address: Address | None = None
     """The public address of an adopted EIP or NAT gateway."""
     subnet: DnsLabel | None = None
-    """Where the gateway is; the cloud chooses its address there, so no node should be in it. By
-    default the subnet `gateways`, which the plan adds to the VPC when no subnet has that name."""
+    """Where the gateway is, and the load balancer of several API servers, also without a gateway;
+    the cloud chooses their addresses there, so no node should be in it. By default the subnet
+    `gateways`, which the plan adds to the VPC when no subnet has that name."""
     zone: str | None = None
     """The gateway's zone, needed when its subnet has several and the first control plane is in
     none of them. A gateway never moves: on a deployed one a change here has no effect."""

@@ -70,7 +70,7 @@ def check_addresses(before: Record, after: Record, cluster: Cluster) -> Part:
     }
     steps = [*_shrinking(lost), *_interfaces(before, after), *_growing(*pools, staying)]
     refusals = [
-        *abridged(_taken_twice(before, after)),
+        *_taken_twice(before, after),
         *abridged(_kinds(before, after)),
         *abridged(_room(before, after)),
         *_in_use(lost | undrained, cluster),
@@ -205,6 +205,7 @@ def _taken_twice(before: Record, after: Record) -> Iterator[Refusal]:
         for nic, interface in node.interfaces.items()
         for address in _all(interface)
     }
+    groups: dict[tuple[str, bool], list[tuple[str, str, str]]] = {}
     for node in after.nodes.values():
         for nic, interface in node.interfaces.items():
             taken: dict[str, set[int]] = {}
@@ -213,21 +214,29 @@ def _taken_twice(before: Record, after: Record) -> Iterator[Refusal]:
                 if owner is not None and owner != (node.name, nic):
                     taken.setdefault(owner[0], set()).add(address)
             for owner_name, addresses in sorted(taken.items()):
-                shown = ", ".join(_ranges(frozenset(addresses)))
-                going = owner_name not in after.nodes
-                yield Refusal(
-                    path=f"nodePools.{node.pool}",
-                    value=f"{node.name} {nic} {shown}",
-                    rule=f"{owner_name} has these addresses now.",
-                    reason="A NIC gets its addresses before another one has released them, and "
-                    "the cloud refuses an address that is in use (InvalidIp.IPAssigned).",
-                    remedy=(
-                        f"Take {owner_name} out first and run `pulumi up`, then add {node.name}."
-                        if going
-                        else f"Give {node.name} other addresses: another ordinal, or a firstBlock "
-                        "that no node has now."
-                    ),
-                )
+                shown = f"{node.name} {nic} {', '.join(_ranges(frozenset(addresses)))}"
+                group = (node.pool, owner_name not in after.nodes)
+                groups.setdefault(group, []).append((node.name, owner_name, shown))
+    for (pool, going), conflicts in sorted(groups.items()):
+        names = list(dict.fromkeys(name for name, _, _ in conflicts))
+        holders = list(dict.fromkeys(holder for _, holder, _ in conflicts))
+        _, _, shown = conflicts[0]
+        more = f", and {len(conflicts) - 1} more" if len(conflicts) > 1 else ""
+        yield Refusal(
+            path=f"nodePools.{pool}",
+            value=f"{shown}{more}",
+            rule=f"{', '.join(holders)} {'has' if len(holders) == 1 else 'have'} these addresses "
+            "now.",
+            reason="A NIC gets its addresses before another one has released them, and the cloud "
+            "refuses an address that is in use (InvalidIp.IPAssigned).",
+            remedy=(
+                f"Take {', '.join(holders)} out first and run `pulumi up`, then add "
+                f"{', '.join(names)}."
+                if going
+                else f"Give {', '.join(names)} other addresses: another ordinal, or a firstBlock "
+                "that no node has now."
+            ),
+        )
 
 
 def _all(interface: Interface) -> frozenset[int]:

@@ -502,6 +502,37 @@ def test_a_block_changes_its_node_only_in_two_edits() -> None:
     assert "Take old out first" in outcome.refusals[0].remedy
 
 
+def test_every_node_whose_addresses_another_one_would_take_is_named() -> None:
+    before = clustered()
+    pools = dict(before["nodePools"])
+    renamed = {"masters": pools["masters"], "apps": pools["workers"]}
+    judged = transition(before, edited(before, at("nodePools", renamed)))
+    assert isinstance(judged, Refused)
+    (refusal,) = judged.refusals
+    assert refusal.path == "nodePools.apps"
+    assert refusal.value == "apps-0 eth0 10.0.2.16-10.0.2.21, and 5 more"
+    assert refusal.remedy == (
+        "Take workers-0, workers-1, workers-2 out first and run `pulumi up`, then add apps-0, "
+        "apps-1, apps-2."
+    )
+
+
+def test_a_pool_that_takes_addresses_of_nodes_that_go_and_of_others_has_both_remedies() -> None:
+    workers = clustered()["nodePools"]["workers"]
+    named = {name: {"ordinal": number} for number, name in enumerate(("first", "second"))}
+    before = edited(
+        clustered(),
+        at("nodePools/workers", {k: v for k, v in workers.items() if k != "count"}),
+        at("nodePools/workers/nodes", named),
+    )
+    swapped = {"second": {"ordinal": 0}, "third": {"ordinal": 1}}
+    judged = transition(before, edited(before, at("nodePools/workers/nodes", swapped)))
+    assert isinstance(judged, Refused)
+    remedies = {refusal.remedy for refusal in judged.refusals}
+    assert "Take first out first and run `pulumi up`, then add second." in remedies
+    assert any(remedy.startswith("Give third other addresses") for remedy in remedies)
+
+
 def in_two_zones(planes_in: str) -> Document:
     """One control plane without a zone of the NAT gateway's own."""
     other = {"primary": "10.0.32.0/20", "secondary": "10.1.32.0/20"}
