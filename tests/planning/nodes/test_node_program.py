@@ -158,11 +158,15 @@ def _build_world(root: Path, own: str | None, planes: dict[str, str]) -> None:
     for name, document in documents.items():
         (root / "world" / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
     (root / "commands").mkdir()
-    program = Path(__file__).parents[1] / "node_world.py"
+    # Imported, so that Python compiles it once and not for each call.
+    program = (
+        f"#!{sys.executable} -SI\n"
+        f"import sys\nsys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
+        "import node_world\nsys.exit(node_world.main())\n"
+    )
     for name in ("crictl", "kubeadm", "kubectl", "nft", "sysctl", "systemctl", "python-curl"):
         command = root / "commands" / name
-        text = program.read_text(encoding="utf-8")
-        command.write_text(f"#!{sys.executable} -SI\n{text}", encoding="utf-8")
+        command.write_text(program, encoding="utf-8")
         command.chmod(0o755)
     (root / "commands" / "sleep").symlink_to("/bin/true")
     curl = root / "commands" / "curl"
@@ -178,7 +182,7 @@ _CURL = """\
 case "$*" in
   *:10248/*) if grep -q '"maxPods": -1' KUBELET; then exit 7; else echo -n ok; fi ;;
   */readyz) if grep -qs key666 KEYS; then exit 7; fi ;;&
-  *) exec -a curl "$(dirname "$0")/python-curl" "$@" ;;
+  *) exec -a curl "${0%/*}/python-curl" "$@" ;;
 esac
 """
 
