@@ -443,6 +443,7 @@ def test_a_count_that_is_right_is_not_written_again(worker: Place) -> None:
     assert [call for call in worker.calls("kubectl") if " replace " in call] == []
 
 
+@pytest.mark.process
 @settings(max_examples=25, deadline=None, suppress_health_check=[*HealthCheck])
 @given(
     size=st.integers(0, 6),
@@ -551,6 +552,7 @@ def test_settings_that_the_unit_cannot_read_are_reported(worker: Place) -> None:
     assert "cannot read the settings" in worker.annotations[machine.SETTINGS_FAILED]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("moment", ["CUT", "CUT_AFTER"])
 @pytest.mark.parametrize("max_pods", [3, -1])
 def test_settings_end_the_same_wherever_a_run_was_cut_off(
@@ -640,6 +642,7 @@ def test_a_refusal_is_forgotten_once_nobody_asks(plane: Place) -> None:
     assert machine.ETCD_FAILED not in plane.annotations
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("moment", ["CUT", "CUT_AFTER"])
 def test_leaving_ends_the_same_wherever_a_run_was_cut_off(tmp_path: Path, moment: str) -> None:
     def leave(place: Place) -> None:
@@ -653,6 +656,7 @@ def test_leaving_ends_the_same_wherever_a_run_was_cut_off(tmp_path: Path, moment
     _cut_everywhere(tmp_path, "masters-0", moment, leave, check)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("moment", ["CUT", "CUT_AFTER"])
 def test_a_renewal_ends_the_same_wherever_a_run_was_cut_off(tmp_path: Path, moment: str) -> None:
     def renew(place: Place) -> None:
