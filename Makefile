@@ -58,7 +58,7 @@ labdown: $(STAMP) ## Destroy the lab's stack and stop its local cloud.
 .PHONY: check
 check: $(STAMP) ## Lint, types, import rules and unit tests: the fast part.
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint types words
-	$(BIN)/pytest -m unit -n auto -q --durations=25
+	$(BIN)/pytest -m "unit and not process" -n auto -q --durations=25
 	@echo "make check: $(TOOK)"
 
 .PHONY: lint
@@ -76,7 +76,7 @@ words:
 	  echo 'go is not on PATH: the style of the words is not checked'; fi
 
 .PHONY: test
-test: check ## Everything there is: check, servers that are killed, the engine tier.
+test: check ## Everything there is: check, programs that are killed, the engine tier.
 	$(BIN)/pytest -m process -n auto -q
 	$(BIN)/python -m toolchain ensure
 	$(BIN)/pytest -m engine -n 3 --dist loadgroup -q --durations=25

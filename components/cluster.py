@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_alicloud import ecs
-from pulumi_kubernetes.core import v1 as core
 
-from components.add_ons.address_requests import AddressRequests, AddressRequestsArgs
-from components.add_ons.cloud_controller import (
-    CloudController,
-    CloudControllerArgs,
-    ProviderIds,
-    ProviderIdsArgs,
-)
 from components.add_ons.cloud_controller_role import CloudControllerRole, CloudControllerRoleArgs
-from components.add_ons.sample_apps import SampleApps, SampleAppsArgs
-from components.add_ons.services import LoadBalancerService, LoadBalancerServiceArgs
-from components.add_ons.spiderpool import Spiderpool, SpiderpoolArgs
 from components.api.control_plane import ControlPlane, ControlPlaneArgs, kubernetes_provider
 from components.machines.addresses.address_guard import AddressGuard
 from components.machines.addresses.exchanged_addresses import give_up
@@ -40,6 +30,10 @@ from planning.addresses.capacity import advertised_addresses
 from planning.model import NodePlan
 from planning.nodes.kubeconfig import kubeconfig
 from planning.transitions.reading import EarlierRelease, Record
+
+if TYPE_CHECKING:
+    # `_make_add_ons` imports it, and Kubernetes' SDK with it, where it is needed.
+    from components.add_ons.inside_kubernetes import AddOns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +62,6 @@ class Cluster(pulumi.ComponentResource):
     endpoint: Endpoint | None
     kubeconfig: pulumi.Output[str] | None
     """A secret."""
-    spiderpool: Spiderpool | None
-    services: dict[str, LoadBalancerService]
-    """By service name."""
 
     def __init__(
         self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None
@@ -116,11 +107,12 @@ class Cluster(pulumi.ComponentResource):
         self._snapshot_policies = self._make_snapshot_policies()
         self.nodes = {key: self._make_node(key) for key in plan.nodes}
         self.kubeconfig, provider = self._make_control_plane()
-        self.services = {}
-        if provider is None or self.kubeconfig is None:
-            self.spiderpool = None
-        else:
-            self.spiderpool = self._make_add_ons(provider, self.kubeconfig)
+        # Annotated here, because the SDK evaluates the annotations of the class.
+        self._add_ons: AddOns | None = (
+            None
+            if provider is None or self.kubeconfig is None
+            else self._make_add_ons(provider, self.kubeconfig)
+        )
         if self._rollout is not None and self.kubeconfig is not None:
             # The engine waits for every output, so the run does not end before this has finished.
             self._rollout.end_joining(self.kubeconfig)
@@ -148,23 +140,24 @@ class Cluster(pulumi.ComponentResource):
             shown["apiEndpoint"] = self.endpoint.url
         if self.kubeconfig is not None:
             shown["kubeconfig"] = self.kubeconfig
-        if self.services:
+        if self._add_ons is not None and self._add_ons.services:
             shown["services"] = {
                 key: {
                     "address": service.address,
                     "loadBalancer": self._plan.services[key].load_balancer,
                 }
-                for key, service in self.services.items()
+                for key, service in self._add_ons.services.items()
             }
         return shown
 
     def _pool(self, key: str) -> dict[str, object]:
         pool = self._plan.ip_pools[key]
         shown: dict[str, object] = {"nodeName": pool.node_name, "multusName": pool.multus_name}
-        if self.spiderpool is None:
+        spiderpool = None if self._add_ons is None else self._add_ons.spiderpool
+        if spiderpool is None:
             planned = {"subnet": str(pool.subnet), "gateway": str(pool.gateway)}
             return shown | {"ips": list(pool.ips)} | (planned if pool.subnet is not None else {})
-        spec = self.spiderpool.ip_pools[key]
+        spec = spiderpool.ip_pools[key]
         return shown | {part: spec[part] for part in ("ips", "subnet", "gateway")}
 
     def _make_role(self) -> CloudControllerRole | None:
@@ -300,105 +293,20 @@ class Cluster(pulumi.ComponentResource):
             return None, None
         return own, kubernetes_provider(self._name, own, parent=self, needs=needs)
 
-    def _make_add_ons(
-        self, provider: kubernetes.Provider, access: pulumi.Output[str]
-    ) -> Spiderpool | None:
-        plan = self._plan
-        inside = pulumi.ResourceOptions(parent=self)
-        before: list[pulumi.Resource] = []
-        if self.endpoint is None:
-            before.append(
-                ProviderIds(
-                    self._name,
-                    ProviderIdsArgs(
-                        plan=plan, provider=provider, kubeconfig=access, nodes=self.nodes
-                    ),
-                    opts=inside,
-                )
-            )
-        if plan.cloud_controller.enabled:
-            before.append(
-                CloudController(
-                    self._name,
-                    CloudControllerArgs(
-                        plan=plan,
-                        provider=provider,
-                        vpc_id=self.network.vpc_id,
-                        vswitch_ids=self.network.vswitch_ids,
-                        access_key=self._inputs.access_key,
-                        needs=[*before, *([] if self._role is None else [self._role])],
-                    ),
-                    opts=inside,
-                )
-            )
-            namespaces = {
-                name: self._make_namespace(name, provider)
-                for name, namespace in plan.namespaces.items()
-                if namespace.create
-            }
-            for key, service in plan.services.items():
-                own = namespaces.get(service.namespace)
-                needs = before if own is None else [*before, own]
-                self.services[key] = self._make_service(key, provider, access, needs)
-        if not plan.spiderpool.enabled:
-            return None
-        spiderpool = Spiderpool(
-            self._name,
-            SpiderpoolArgs(
-                plan=plan,
-                provider=provider,
-                kubeconfig=access,
-                secrets=self._inputs.secrets,
-                nodes=self.nodes,
-                ipv6_ranges=self.network.ipv6_ranges,
-                needs=before,
-                ends_with=self.endpoint,
-            ),
-            opts=inside,
-        )
-        pods_need: list[pulumi.Resource] = [spiderpool]
-        if plan.counting is not None:
-            requests = AddressRequests(
-                self._name,
-                AddressRequestsArgs(
-                    plan=plan, provider=provider, needs=[spiderpool], ends_with=self.endpoint
-                ),
-                opts=inside,
-            )
-            pods_need.append(requests)
-        if plan.sample_apps.enabled:
-            SampleApps(
-                self._name,
-                SampleAppsArgs(plan=plan, provider=provider, needs=pods_need),
-                opts=inside,
-            )
-        return spiderpool
-
-    def _make_namespace(self, name: str, provider: kubernetes.Provider) -> core.Namespace:
-        """Create a namespace. Pulumi never deletes it, because others may have objects in it."""
-        return core.Namespace(
-            f"{self._name}-{name}",
-            metadata={"name": name},
-            opts=pulumi.ResourceOptions(parent=self, provider=provider, retain_on_delete=True),
+    def _make_add_ons(self, provider: kubernetes.Provider, access: pulumi.Output[str]) -> AddOns:
+        # Kubernetes' SDK is a quarter of all imports, and needless where no cluster is reached.
+        from components.add_ons.inside_kubernetes import (  # noqa: PLC0415
+            AddOnsArgs,
+            make_add_ons,
         )
 
-    def _make_service(
-        self,
-        key: str,
-        provider: kubernetes.Provider,
-        access: pulumi.Output[str],
-        needs: Sequence[pulumi.Resource],
-    ) -> LoadBalancerService:
-        return LoadBalancerService(
-            f"{self._name}-{key}",
-            LoadBalancerServiceArgs(
-                plan=self._plan,
-                service_name=key,
-                service=self._plan.services[key],
-                provider=provider,
-                vswitch_ids=self.network.vswitch_ids,
-                kubeconfig=access,
-                needs=needs,
-            ),
-            opts=pulumi.ResourceOptions(parent=self),
+        args = AddOnsArgs(
+            inputs=self._inputs,
+            provider=provider,
+            kubeconfig=access,
+            network=self.network,
+            nodes=self.nodes,
+            role=self._role,
+            endpoint=self.endpoint,
         )
+        return make_add_ons(self._name, args, parent=self)

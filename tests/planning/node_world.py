@@ -8,14 +8,12 @@ etcd's members, `$WORLD/rules` what nft has loaded; every call is a line of `$WO
 `$CUT_AFTER` once it is done.
 
 A test starts hundreds of these. So nothing slow is imported: without `pathlib` and `typing` a call
-takes half of the time.
+takes half of the time, and `json` is imported by the commands that need it.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import sys
 
 TYPE_CHECKING = False
@@ -24,6 +22,8 @@ if TYPE_CHECKING:
 
 WORLD = os.environ["WORLD"]
 ROOT = os.path.dirname(WORLD)
+SIGKILL = 9
+"""`signal` imports `enum`, which takes as long as Python's own start."""
 NAME, ARGUMENTS = os.path.basename(sys.argv[0]).removeprefix("python-"), sys.argv[1:]
 DIGEST_OF_NOTHING = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 """The SHA-256 of no bytes, in base64."""
@@ -34,8 +34,20 @@ def text_of(path: str) -> str:
         return file.read()
 
 
+def parse(text: str) -> Any:  # noqa: ANN401 - JSON
+    import json
+
+    return json.loads(text)
+
+
+def dump(value: object) -> str:
+    import json
+
+    return json.dumps(value)
+
+
 def read(name: str) -> Any:  # noqa: ANN401 - JSON
-    return json.loads(text_of(f"{WORLD}/{name}"))
+    return parse(text_of(f"{WORLD}/{name}"))
 
 
 def put(name: str, text: str) -> None:
@@ -44,7 +56,7 @@ def put(name: str, text: str) -> None:
 
 
 def write(name: str, value: object) -> None:
-    put(name, json.dumps(value))
+    put(name, dump(value))
 
 
 def manifest(name: str) -> bool:
@@ -83,7 +95,7 @@ def kubectl() -> int:
         return 1
     node = read("node.json")
     if "replace" in ARGUMENTS:
-        write("node.json", json.load(sys.stdin))
+        write("node.json", parse(sys.stdin.read()))
         return 0
     if "--raw" in ARGUMENTS:
         return raw(ARGUMENTS[ARGUMENTS.index("--raw") + 1])
@@ -101,19 +113,19 @@ def kubectl() -> int:
 def raw(path: str) -> int:
     """The Node, its pods, or objects of Spiderpool, which have to be allowed first."""
     if "/spiderpool.spidernet.io/" not in path:
-        return say(json.dumps(read("pods.json" if "/pods?" in path else "node.json")))
+        return say(dump(read("pods.json" if "/pods?" in path else "node.json")))
     reserved = path.endswith("/spiderreservedips")
     pools = read("reserved.json" if reserved else "pools.json")
     if pools is None:
         sys.stderr.write("Error from server (Forbidden): the node cannot get it\n")
         return 1
     if reserved:
-        return say(json.dumps(pools))
+        return say(dump(pools))
     pool = pools.get(path.rpartition("/")[2])
     if pool is None:
         sys.stderr.write("Error from server (NotFound): not found\n")
         return 1
-    return say(json.dumps(pool))
+    return say(dump(pool))
 
 
 def curl() -> int:
@@ -132,7 +144,7 @@ def curl() -> int:
         return say("ok")
     if path == "health":
         return say('{"health":"true"}')
-    return etcd(path.removeprefix("v3/"), json.loads(ARGUMENTS[ARGUMENTS.index("-d") + 1]))
+    return etcd(path.removeprefix("v3/"), parse(ARGUMENTS[ARGUMENTS.index("-d") + 1]))
 
 
 def etcd(method: str, asked: dict[str, str]) -> int:
@@ -141,12 +153,12 @@ def etcd(method: str, asked: dict[str, str]) -> int:
         write("members.json", [m for m in members if m["ID"] != asked["ID"]])
         return 0
     if method == "cluster/member/list":
-        return say(json.dumps({"members": members}))
+        return say(dump({"members": members}))
     if method == "maintenance/snapshot":
         # The whole of an empty database: only its digest.
-        return say(json.dumps({"result": {"blob": DIGEST_OF_NOTHING}}))
+        return say(dump({"result": {"blob": DIGEST_OF_NOTHING}}))
     if method == "maintenance/status":
-        return say(json.dumps({"leader": members[0]["ID"], "header": {"member_id": "10"}}))
+        return say(dump({"leader": members[0]["ID"], "header": {"member_id": "10"}}))
     return say("{}")
 
 
@@ -178,14 +190,10 @@ def main() -> int:
         calls.write(" ".join([NAME, *ARGUMENTS]).replace("\n", " ") + "\n")
     count = len(text_of(f"{WORLD}/calls").splitlines())
     if os.environ.get("CUT") == str(count):
-        os.killpg(0, signal.SIGKILL)
+        os.killpg(0, SIGKILL)
     answers = {"kubectl": kubectl, "curl": curl, "nft": nft, "sysctl": sysctl}
     code = answers.get(NAME, lambda: 0)()
     if os.environ.get("CUT_AFTER") == str(count):
         sys.stdout.flush()
-        os.killpg(0, signal.SIGKILL)
+        os.killpg(0, SIGKILL)
     return code
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -37,9 +37,10 @@ def test_every_promised_target_is_there_and_listed(target: str) -> None:
 
 
 @needs_make
-def test_test_runs_everything_that_check_runs_and_the_engine_tier() -> None:
+def test_test_runs_everything_that_check_runs_and_the_other_tiers() -> None:
     steps = planned("test")
-    for step in ("ruff check", "ruff format --check", "mypy", "-m unit", "-m engine"):
+    tiers = ('-m "unit and not process"', "-m process", "-m engine")
+    for step in ("ruff check", "ruff format --check", "mypy", *tiers):
         assert step in steps
     assert steps.index("toolchain ensure") < steps.index("-m engine")
 

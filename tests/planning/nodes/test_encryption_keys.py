@@ -128,6 +128,7 @@ def test_keys_with_which_the_api_server_does_not_come_up_are_taken_back(plane: P
     assert plane.pods == list(PODS)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("moment", ["CUT", "CUT_AFTER"])
 def test_a_change_of_keys_ends_the_same_wherever_a_run_was_cut_off(
     tmp_path: Path, moment: str

@@ -158,11 +158,15 @@ def _build_world(root: Path, own: str | None, planes: dict[str, str]) -> None:
     for name, document in documents.items():
         (root / "world" / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
     (root / "commands").mkdir()
-    program = Path(__file__).parents[1] / "node_world.py"
+    # Imported, so that Python compiles it once and not for each call.
+    program = (
+        f"#!{sys.executable} -SI\n"
+        f"import sys\nsys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
+        "import node_world\nsys.exit(node_world.main())\n"
+    )
     for name in ("crictl", "kubeadm", "kubectl", "nft", "sysctl", "systemctl", "python-curl"):
         command = root / "commands" / name
-        text = program.read_text(encoding="utf-8")
-        command.write_text(f"#!{sys.executable} -SI\n{text}", encoding="utf-8")
+        command.write_text(program, encoding="utf-8")
         command.chmod(0o755)
     (root / "commands" / "sleep").symlink_to("/bin/true")
     curl = root / "commands" / "curl"
@@ -178,7 +182,7 @@ _CURL = """\
 case "$*" in
   *:10248/*) if grep -q '"maxPods": -1' KUBELET; then exit 7; else echo -n ok; fi ;;
   */readyz) if grep -qs key666 KEYS; then exit 7; fi ;;&
-  *) exec -a curl "$(dirname "$0")/python-curl" "$@" ;;
+  *) exec -a curl "${0%/*}/python-curl" "$@" ;;
 esac
 """
 
@@ -469,6 +473,7 @@ def test_a_count_that_is_right_is_not_written_again(worker: Place) -> None:
     assert [call for call in worker.calls("kubectl") if " replace " in call] == []
 
 
+@pytest.mark.process
 @settings(max_examples=25, deadline=None, suppress_health_check=[*HealthCheck])
 @given(
     size=st.integers(0, 6),
@@ -577,6 +582,7 @@ def test_settings_that_the_unit_cannot_read_are_reported(worker: Place) -> None:
     assert "cannot read the settings" in worker.annotations[machine.SETTINGS_FAILED]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("moment", ["CUT", "CUT_AFTER"])
 @pytest.mark.parametrize("max_pods", [3, -1])
 def test_settings_end_the_same_wherever_a_run_was_cut_off(
@@ -666,6 +672,7 @@ def test_a_refusal_is_forgotten_once_nobody_asks(plane: Place) -> None:
     assert machine.ETCD_FAILED not in plane.annotations
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("moment", ["CUT", "CUT_AFTER"])
 def test_leaving_ends_the_same_wherever_a_run_was_cut_off(tmp_path: Path, moment: str) -> None:
     def leave(place: Place) -> None:
@@ -679,6 +686,7 @@ def test_leaving_ends_the_same_wherever_a_run_was_cut_off(tmp_path: Path, moment
     _cut_everywhere(tmp_path, "masters-0", moment, leave, check)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("moment", ["CUT", "CUT_AFTER"])
 def test_a_renewal_ends_the_same_wherever_a_run_was_cut_off(tmp_path: Path, moment: str) -> None:
     def renew(place: Place) -> None:
