@@ -52,6 +52,17 @@ class CloudError(Exception):
         self.code = code
 
 
+def region_key(product: str, action: str) -> str | None:
+    """Return the name of the parameter that has the region; None for a product without regions.
+
+    The oldest actions on snapshot policies write it in small letters
+    (https://www.alibabacloud.com/help/en/ecs/developer-reference/api-ecs-2014-05-26-deleteautosnapshotpolicy).
+    """
+    if product == "ram":
+        return None
+    return "regionId" if action == "DeleteAutoSnapshotPolicy" else "RegionId"
+
+
 def tags_of(item: Answer) -> dict[str, str]:
     """Tags in both spellings and both shapes that the products have."""
     tags = item.get("Tags") or ()
@@ -168,8 +179,8 @@ class OfficialApi:
     def _once(self, product: str, action: str, parameters: Mapping[str, object]) -> Answer:
         models = self._models
         query = {k: _text(v) for k, v in parameters.items() if v is not None}
-        if product != "ram":
-            query["RegionId"] = self._account.region
+        if (key := region_key(product, action)) is not None:
+            query[key] = self._account.region
         request = models.OpenApiRequest(query=query)
         params = models.Params(
             action=action,

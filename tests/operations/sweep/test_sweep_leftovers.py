@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from config.facts.tags import TAG_CLUSTER, TAG_PROFILE
+from localcloud.products.catalogue import PRODUCTS
+from localcloud.published.parameters import mandatory
 from operations.engine.places import LOCAL_STACK, Places
 from operations.engine.pulumi_stack import PulumiStack
 from operations.engine.running import Runner
 from operations.engine.stack_file import Stack, path_of_stack
-from operations.sweep.cloud import Account, CloudError
+from operations.sweep.cloud import Account, CloudError, region_key
 from operations.sweep.leftovers import (
     BY_CONTROLLER,
     BY_NAME,
@@ -422,6 +424,31 @@ def test_the_tags_are_those_that_the_plan_gives() -> None:
 def test_every_kind_of_leftover_can_be_deleted() -> None:
     assert Leftover(kind="VPC", id="vpc-1", sign=BY_TAG).kind in order()
     assert len(set(order())) == len(order()) == 27
+
+
+def calls_of_deletion(kind: str) -> list[tuple[str, str, set[str]]]:
+    """Product, action and parameters of each call that deletes a leftover, as sent."""
+    calls: list[tuple[str, str, set[str]]] = []
+
+    class Recorder(ListedCloud):
+        def call(self, product: str, action: str, **parameters: object) -> Mapping[str, Any]:
+            region = region_key(product, action)
+            names = {*parameters} if region is None else {*parameters, region}
+            calls.append((product, action, {name.partition(".")[0] for name in names}))
+            return {}
+
+    item = Leftover(kind=kind, id="a:b:1", name="n", sign=BY_TAG, of="c", bound="Nat ngw-1")
+    remove(Recorder(), [item], list)
+    return calls
+
+
+@pytest.mark.parametrize("kind", order())
+def test_a_deletion_has_every_parameter_that_the_vendor_calls_mandatory(kind: str) -> None:
+    products = {product.name.lower(): product.name for product in PRODUCTS.values()}
+    calls = calls_of_deletion(kind)
+    assert calls
+    for product, action, sent in calls:
+        assert set(mandatory(products[product], action)) <= sent, action
 
 
 def test_a_stack_that_pulumi_does_not_know_has_no_deployment(tmp_path: Path) -> None:
