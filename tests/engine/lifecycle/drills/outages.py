@@ -262,30 +262,37 @@ def _dated(cycle: LifeCycle, text: str, *, not_after: datetime) -> str:
     return signed.public_bytes(Encoding.PEM).decode()
 
 
-FILL: Final = f"""
+MOVE: Final = f"""
 ({{stop}})
-size=$(du -sm {_LIMIT} | cut -f1)
 mkdir -p /root/etcd
 cp -a {_LIMIT}/. /root/etcd/
-mount -t tmpfs -o size=$((size + 8))m,mode=700 full {_LIMIT}
+mount -t tmpfs -o size=2g,mode=700 full {_LIMIT}
 cp -a /root/etcd/. {_LIMIT}/
-cat /dev/zero > {_LIMIT}/filler || true
 {{start}}
 """
-"""etcd on a file system with a few MB more than its data, which a file fills to the last byte."""
+"""etcd's data onto a file system that can be made small."""
+FILL: Final = f"""
+used=$(du -sm {_LIMIT} | cut -f1)
+mount -o remount,size=$((used + 8))m {_LIMIT}
+cat /dev/zero > {_LIMIT}/filler || true
+"""
+"""The file system of the running etcd is full to the last byte."""
 GROW: Final = f"mount -o remount,size=2g {_LIMIT}"
 
 
 def disk_full(cycle: LifeCycle) -> DrillResult:
-    """The file system of etcd is full, and becomes larger a minute later.
+    """The file system of a running etcd becomes full, and larger once the cluster takes no more.
 
     The file system is a tmpfs. On a real machine it is that of the disk, and `etcdDisk.size` and
     `resize2fs` make it larger.
     """
+    stop, start = (_variables("etcd", 2379, part) for part in (STOP, START))
+    cycle.on(PLANE, MOVE.format(stop=stop, start=start))
+    missing = wait_until_in_order(cycle, within=_IN_ORDER_WITHIN)
+    assert missing is None, missing
 
     def strike() -> Part:
-        stop, start = (_variables("etcd", 2379, part) for part in (STOP, START))
-        cycle.on(PLANE, FILL.format(stop=stop, start=start))
+        cycle.on(PLANE, FILL)
         _write_until_refused(cycle)
         cycle.on(PLANE, GROW)
         return Part(commands=["pulumi up", "resize2fs"])
