@@ -3,8 +3,8 @@
     python -m tests.engine.lifecycle.drills.outages --write docs/reliability.md
 
 The certificate of the API server has ended; the clock of the control plane is two hours off while a
-run replaces the worker; the API server is away for ten minutes while a run does; a machine loses
-its power during a restore; etcd's file system is full.
+run replaces the worker; the API server is away for ten minutes while a run does so; etcd's file
+system is full.
 With `--keep FILE` each result is written down at once, and `--only NAME` chooses the drills.
 """
 
@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -35,7 +35,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from planning.nodes.secrets import parse_secrets
 from tests.engine.clouds.local_cloud import second_cloud
 from tests.engine.clouds.three_zones import use_three_zones
-from tests.engine.control_planes.lost_planes import lose, restore, snapshot_now
 from tests.engine.control_planes.writing_client import stored, writing
 from tests.engine.lifecycle.clouds.light_cloud import LightCloud
 from tests.engine.lifecycle.drills.clocks import clock_off
@@ -43,15 +42,12 @@ from tests.engine.lifecycle.drills.power_cuts import (
     LONGEST,
     MOST_RUNS,
     STRUCK_RUN,
-    Point,
-    begin,
     begin_up,
-    bring_in_order,
     deploy,
     differences,
     edit,
     gone_afterwards,
-    strike_at,
+    leases,
     wait_until_in_order,
 )
 from tests.engine.lifecycle.drills.results import DrillResult, each, keep, result_of
@@ -64,6 +60,8 @@ READY_WITHIN: Final = 1200
 """What a run has by default: longer than the API server is away."""
 ZERO: Final = timedelta()
 TWO_HOURS: Final = timedelta(hours=2)
+SILENT_FOR: Final = 60.0
+"""Seconds: kubelets renew their leases every 10, leaders every 2."""
 CLOCK_WRONG_FOR: Final = 150.0
 """Seconds, unless the run ends before."""
 _IN_ORDER_WITHIN: Final = 300.0
@@ -171,9 +169,26 @@ def clock_wrong(cycle: LifeCycle, off: timedelta) -> DrillResult:
     def strike() -> Part:
         with clock_off(_folder(cycle, PLANE), off), _replacing_the_worker(cycle) as child:
             _wait(child, CLOCK_WRONG_FOR)
-        return _up_until_it_ends_well(cycle, child)
+        part = _up_until_it_ends_well(cycle, child)
+        if silent(cycle, within=SILENT_FOR):
+            # Their pods have tokens that are not valid yet.
+            words = ("--all-namespaces", "--field-selector", f"spec.nodeName={PLANE}")
+            cycle.cloud.run("kubectl", "delete", "pods", *words, "--wait=false", check=True)
+            part = replace(part, commands=[*part.commands, "kubectl delete pods"])
+        return part
 
     return struck(cycle, "Clock off", point, strike)
+
+
+def silent(cycle: LifeCycle, *, within: float) -> list[str]:
+    """Kubelets and leaders that renew no lease within so many seconds."""
+    before, until = leases(cycle), time.monotonic() + within
+    while True:
+        now = leases(cycle)
+        names = sorted(name for name in before if now.get(name) == before[name])
+        if not names or time.monotonic() > until:
+            return names
+        time.sleep(2)
 
 
 def _wait(child: subprocess.Popen[bytes], seconds: float) -> None:
@@ -208,46 +223,6 @@ def _up_until_it_ends_well(cycle: LifeCycle, child: subprocess.Popen[bytes]) -> 
         status, transcript = done.status, done.transcript
         commands.append("pulumi up")
     return Part(commands=commands, failures=failures)
-
-
-def restore_cut_off(cycle: LifeCycle, point: Point) -> DrillResult:
-    """The only control plane is lost with its disk, and a machine loses its power in the restore.
-
-    Writes after the snapshot are lost with the disk, so the client writes before it.
-    """
-    run = f"restore-{point.after}-{point.later:.0f}"
-    with writing(cycle.kubeconfig(), run=run) as writes:
-        until = time.monotonic() + 60
-        while len(writes.acknowledged) < 20:
-            assert time.monotonic() < until, writes.refusals
-            time.sleep(0.2)
-    snapshot = snapshot_now(cycle.cloud)
-    lose(cycle.cloud, PLANE)
-    cloud = cycle.cloud
-    words = ("--stack", "local", "--from", snapshot, "--yes")
-    where = ("--config-file", str(cloud.config_file), "--home", str(cloud.places.home))
-    child = begin(cycle, (sys.executable, "-m", "operations", "restore", *words, *where))
-    victim = strike_at(cycle, child, point)
-    struck_at = time.monotonic()
-    child.wait(timeout=LONGEST)
-    ran = time.monotonic() - struck_at
-    recovery = bring_in_order(
-        cycle, child.returncode, "operations restore", lambda: restore(cloud, snapshot, "--yes")
-    )
-    seconds = time.monotonic() - struck_at
-    problems = recovery.problems or differences(cycle)
-    return result_of(
-        "Power off during restore",
-        f"{victim or 'nothing'} {point}",
-        writes,
-        kept=None if problems else stored(cycle.kubeconfig(), run=run),
-        met=victim is not None,
-        commands=recovery.commands,
-        ran=ran,
-        seconds=seconds,
-        problems=problems,
-        failures=recovery.failures,
-    )
 
 
 def certificate_ended(cycle: LifeCycle) -> DrillResult:
@@ -287,30 +262,37 @@ def _dated(cycle: LifeCycle, text: str, *, not_after: datetime) -> str:
     return signed.public_bytes(Encoding.PEM).decode()
 
 
-FILL: Final = f"""
+MOVE: Final = f"""
 ({{stop}})
-size=$(du -sm {_LIMIT} | cut -f1)
 mkdir -p /root/etcd
 cp -a {_LIMIT}/. /root/etcd/
-mount -t tmpfs -o size=$((size + 8))m,mode=700 full {_LIMIT}
+mount -t tmpfs -o size=2g,mode=700 full {_LIMIT}
 cp -a /root/etcd/. {_LIMIT}/
-cat /dev/zero > {_LIMIT}/filler || true
 {{start}}
 """
-"""etcd on a file system with a few MB more than its data, which a file fills to the last byte."""
+"""etcd's data onto a file system that can be made small."""
+FILL: Final = f"""
+used=$(du -sm {_LIMIT} | cut -f1)
+mount -o remount,size=$((used + 8))m {_LIMIT}
+cat /dev/zero > {_LIMIT}/filler || true
+"""
+"""The file system of the running etcd is full to the last byte."""
 GROW: Final = f"mount -o remount,size=2g {_LIMIT}"
 
 
 def disk_full(cycle: LifeCycle) -> DrillResult:
-    """The file system of etcd is full, and becomes larger a minute later.
+    """The file system of a running etcd becomes full, and larger once the cluster takes no more.
 
     The file system is a tmpfs. On a real machine it is that of the disk, and `etcdDisk.size` and
     `resize2fs` make it larger.
     """
+    stop, start = (_variables("etcd", 2379, part) for part in (STOP, START))
+    cycle.on(PLANE, MOVE.format(stop=stop, start=start))
+    missing = wait_until_in_order(cycle, within=_IN_ORDER_WITHIN)
+    assert missing is None, missing
 
     def strike() -> Part:
-        stop, start = (_variables("etcd", 2379, part) for part in (STOP, START))
-        cycle.on(PLANE, FILL.format(stop=stop, start=start))
+        cycle.on(PLANE, FILL)
         _write_until_refused(cycle)
         cycle.on(PLANE, GROW)
         return Part(commands=["pulumi up", "resize2fs"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
 
@@ -15,9 +14,7 @@ from tests.engine.lifecycle.drills.outages import (
     certificate_ended,
     clock_wrong,
     disk_full,
-    restore_cut_off,
 )
-from tests.engine.lifecycle.drills.power_cuts import Point
 from tests.engine.lifecycle.drills.results import DrillResult
 from tests.engine.machines.test_machine_life_cycle import LifeCycle
 
@@ -44,18 +41,17 @@ def test_an_ended_certificate_is_renewed_without_a_person(cycle: LifeCycle) -> N
 
 
 @needs_a_clock
-@pytest.mark.parametrize("off", [-TWO_HOURS, TWO_HOURS], ids=["behind", "ahead"])
-def test_a_clock_two_hours_off_costs_one_more_run(cycle: LifeCycle, off: timedelta) -> None:
-    assert_nothing_is_lost(clock_wrong(cycle, off), commands=1)
+def test_a_clock_two_hours_behind_loses_nothing(cycle: LifeCycle) -> None:
+    assert_nothing_is_lost(clock_wrong(cycle, -TWO_HOURS), commands=1)
+
+
+@needs_a_clock
+def test_a_clock_two_hours_ahead_costs_a_run_and_new_tokens(cycle: LifeCycle) -> None:
+    assert_nothing_is_lost(clock_wrong(cycle, TWO_HOURS), commands=2)
 
 
 def test_a_run_survives_ten_minutes_without_an_api_server(cycle: LifeCycle) -> None:
     assert_nothing_is_lost(api_away(cycle, 600), commands=0)
-
-
-def test_a_restore_goes_on_after_a_power_cut(cycle: LifeCycle) -> None:
-    result = restore_cut_off(cycle, Point(after=6, later=20, draw=0))
-    assert_nothing_is_lost(result, commands=1)
 
 
 def test_a_full_disk_of_etcd_loses_nothing_and_goes_on_when_it_is_larger(cycle: LifeCycle) -> None:
