@@ -105,7 +105,7 @@ class Forwarding:
         self._forwards = forwards(balancers)
 
     async def run(self) -> None:
-        """Check the backends for ever."""
+        """Check the backends until it is cancelled."""
         while True:
             await self.update()
             await asyncio.sleep(_CHECK_SECONDS)
