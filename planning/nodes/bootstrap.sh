@@ -107,12 +107,13 @@ retry 5 15 apt-get -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold
   "kubectl=$KUBERNETES_VERSION-*" cri-tools containerd.io chrony conntrack ethtool iptables nftables socat
 
 step 'start the clock and the container runtime'
-systemctl enable chrony containerd kubelet
-systemctl restart chrony
-systemctl restart containerd
+# systemctl gives up where systemd does not answer in time, as on a machine with little processor time.
+retry 5 5 systemctl enable chrony containerd kubelet
+retry 5 5 systemctl restart chrony
+retry 5 5 systemctl restart containerd
 
 step 'keep pods from the metadata service'
-systemctl enable --now spiderpool-alicloud-metadata
+retry 5 5 systemctl enable --now spiderpool-alicloud-metadata
 retry 3 2 metadata instance-id > /dev/null
 
 is_a_node() {
@@ -476,8 +477,8 @@ if [ -n "$peer" ]; then
   # A kube-proxy that started meanwhile has the address of the other control plane.
   restart_kube_proxy
 fi
-systemctl daemon-reload
-systemctl enable --now spiderpool-alicloud-node.timer
+retry 5 5 systemctl daemon-reload
+retry 5 5 systemctl enable --now spiderpool-alicloud-node.timer
 if [ -n "$ETCD_DISK" ]; then
   retry 5 5 copy_cluster_configuration ||
     echo ":: $NODE_NAME: has no copy of the cluster's configuration on etcd's disk" >&2

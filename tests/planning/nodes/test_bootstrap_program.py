@@ -45,6 +45,9 @@ _RECORDER = """\
 name=${0##*/}
 echo "$name $*" >> "$CALLS"
 case " $FAILING " in *" $name "*) echo "$name: no" >&2; exit 9 ;; esac
+if [ "$name $*" = "$FAILING_ONCE" ]; then
+  [ "$(grep -cxF "$FAILING_ONCE" "$CALLS")" != 1 ] || exit 9
+fi
 """
 
 # Keeps the configuration that it gets, with its mode. FAILING=power: it does not end its work.
@@ -707,6 +710,19 @@ def test_a_failure_names_its_step(machine: Machine, failing: str, step: str) -> 
     done = provisioned(machine, stack_plan("local"), "master").run(failing=failing)
     assert done.returncode != 0
     assert f":: master: FAILED at: {step} (exit status " in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "command", ["daemon-reload", "enable --now spiderpool-alicloud-node.timer"]
+)
+def test_systemd_is_asked_again_where_it_did_not_answer_in_time(
+    machine: Machine, command: str
+) -> None:
+    once = f"systemctl {command}"
+    done = provisioned(machine, stack_plan("local"), "worker").run(FAILING_ONCE=once)
+    assert done.returncode == 0, done.stderr
+    assert machine.calls.count(once) == 2
+    assert machine.path("/etc/spiderpool-alicloud/done").exists()
 
 
 def test_cgroup_v1_is_refused_before_anything_is_changed(machine: Machine) -> None:
