@@ -54,7 +54,7 @@ def refusal(run: Callable[[], Done]) -> str:
     for _ in range(8):
         done = run()
         assert done.status != 0
-        if "the time allotted" not in done.out + done.err:
+        if "The disk for etcd of" in done.out + done.err:
             break
     return " ".join((done.out + done.err).split())
 
