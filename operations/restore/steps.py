@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from config.facts.resource_types import DISK
 from config.facts.tags import TAG_ETCD_CA
 from operations.engine.cluster_access import check_answer
 from operations.engine.pulumi_stack import PulumiStack
@@ -22,6 +23,7 @@ from operations.restore.control_plane_resources import ControlPlaneResources
 from operations.restore.decision import RestorePlan, Situation
 from operations.restore.registration import silent_nodes, unregistered_nodes
 from operations.sweep.cloud import CloudError
+from operations.sweep.state import StackState
 from operations.verification.cluster_objects import Object
 from planning.model import ClusterPlan
 from planning.nodes.etcd_disk import RESTORE
@@ -34,7 +36,6 @@ _POOLS_WITHIN: Final = 600.0
 _ANSWERS_WITHIN: Final = 120.0
 _ASK_EVERY: Final = 5.0
 _CALL_WITHIN: Final = 60.0
-_DISK: Final = "alicloud:ecs/ecsDisk:EcsDisk"
 _RIGHTS: Final = (
     "ecs:DescribeInstances, ecs:DescribeDisks, ecs:DescribeSnapshots, ecs:CreateSnapshot, "
     "ecs:DeleteInstance, ecs:DeleteDisk, ecs:RebootInstance, ecs:TagResources and "
@@ -59,7 +60,7 @@ class RestoreSteps:
 
     def situation(self, *, api_server_is_ready: bool) -> Situation:
         """Read the facts from the cloud and from Pulumi's state."""
-        deployment = self.stack.deployment() or {}
+        state = StackState.of(self.stack.deployment())
         planes = tuple(node.name for node in self.plan.control_planes)
         disk = self.plan.control_planes[0].etcd_disk
         return _ask(
@@ -70,7 +71,7 @@ class RestoreSteps:
                 api_server_is_ready=api_server_is_ready,
                 machines=self.cloud.machines(),
                 disks=self.cloud.disks(),
-                disks_in_state=frozenset(_disks_in(deployment)),
+                disks_in_state=state.of_type(DISK),
                 snapshot=self.cloud.snapshot(self.snapshot),
                 mark=f"{TAG_ETCD_CA}={self.cloud.marks.ca}",
             )
@@ -229,15 +230,6 @@ def _kubectl(runner: Runner, *words: str) -> str:
     )
     check_answer(done, f"kubectl {' '.join(words[:2])} failed")
     return done.out
-
-
-def _disks_in(deployment: Mapping[str, Any]) -> list[str]:
-    resources = deployment.get("resources")
-    return [
-        str(resource.get("id") or "")
-        for resource in (resources if isinstance(resources, list) else ())
-        if isinstance(resource, Mapping) and resource.get("type") == _DISK
-    ]
 
 
 def _ask(call: Callable[[], _T]) -> _T:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from config.facts.resource_types import EIP, LOAD_BALANCER
 from operations.engine.cluster_access import stack_of
 from operations.engine.places import PROJECT, Places
 from operations.engine.pulumi_stack import PulumiStack
@@ -29,8 +30,8 @@ from planning.nodes.secrets import ClusterSecrets
 KEY: Final = f"{PROJECT}:kubeconfig"
 """Configuration key of the encrypted kubeconfig of a stack in `existing` mode."""
 
-_EIP: Final = "alicloud:ecs/eipAddress:EipAddress", "ipAddress"
-_BALANCER: Final = "alicloud:slb/applicationLoadBalancer:ApplicationLoadBalancer", "address"
+_EIP: Final = EIP, "ipAddress"
+_BALANCER: Final = LOAD_BALANCER, "address"
 _READ_WITHIN: Final = 120.0
 _PRIVATE: Final = 0o600
 

@@ -11,17 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from config.facts.resource_types import DISK, INSTANCE
 from operations.sweep.cloud import Answer
 from operations.sweep.interrupted import Object
 
-_DISK: Final = "alicloud:ecs/ecsDisk:EcsDisk"
 _ATTACHMENT: Final = "alicloud:ecs/ecsDiskAttachment:EcsDiskAttachment"
-_INSTANCE: Final = "alicloud:ecs/instance:Instance"
 
 
 def has_disks(deployment: Object) -> bool:
     """Whether the state has a disk of its own, which may be attached."""
-    return any(_of_type(deployment, _DISK))
+    return any(_of_type(deployment, DISK))
 
 
 def unrecorded_attachments(deployment: Object, disks: Sequence[Answer]) -> tuple[Object, ...]:
@@ -36,11 +35,11 @@ def unrecorded_attachments(deployment: Object, disks: Sequence[Answer]) -> tuple
         disks: the items of DescribeDisks.
     """
     machine_of = {str(disk["DiskId"]): str(disk.get("InstanceId") or "") for disk in disks}
-    machines = {str(item["id"]): item for item in _of_type(deployment, _INSTANCE)}
+    machines = {str(item["id"]): item for item in _of_type(deployment, INSTANCE)}
     recorded = {str(item["urn"]) for item in _of_type(deployment, _ATTACHMENT)}
     return tuple(
         attachment
-        for disk in _of_type(deployment, _DISK)
+        for disk in _of_type(deployment, DISK)
         if (machine := machines.get(machine_of.get(str(disk["id"]), ""))) is not None
         and (attachment := _attachment(disk, machine))["urn"] not in recorded
     )
@@ -61,7 +60,7 @@ def _attachment(disk: Object, machine: Object) -> Object:
     # A URN is `…::<types of the parents>$<type>::<name>`.
     head, _, name = str(disk["urn"]).rpartition("::")
     return {
-        "urn": f"{head.removesuffix(_DISK)}{_ATTACHMENT}::{name}",
+        "urn": f"{head.removesuffix(DISK)}{_ATTACHMENT}::{name}",
         "type": _ATTACHMENT,
         "custom": True,
         "id": id_,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from config.facts.resource_types import EIP, INSTANCE, LOAD_BALANCER, SERVER_ATTACHMENT
 from config.facts.tags import TAG_CLUSTER, TAG_CONTROLLER
 from operations.sweep.cloud import Answer, Api, CloudError, tags_of
 from operations.sweep.state import StackState
@@ -223,10 +224,7 @@ def _eip_associations(survey: _Survey) -> Iterator[Leftover]:
     """An EIP of ours that is bound to a resource of ours by a binding that the state lacks."""
     for eip in _eips(survey):
         id_, target = str(eip["AllocationId"]), str(eip.get("InstanceId") or "")
-        mine = (
-            survey.state.has("alicloud:ecs/eipAddress:EipAddress", id_)
-            or id_ == survey.owned.eip_id
-        )
+        mine = survey.state.has(EIP, id_) or id_ == survey.owned.eip_id
         in_state = survey.state.has("alicloud:ecs/eipAssociation:EipAssociation", f"{id_}:{target}")
         if mine and target and not in_state and survey.is_ours(target):
             yield Leftover(
@@ -238,12 +236,16 @@ def _eip_associations(survey: _Survey) -> Iterator[Leftover]:
             )
 
 
-def _server_groups(survey: _Survey) -> Iterator[Leftover]:
-    """Only those of the API server's own load balancer; those of others are deleted with them."""
+def _balancers_of_state(survey: _Survey) -> Iterator[str]:
     for balancer in _balancers(survey):
         id_ = str(balancer["LoadBalancerId"])
-        if not survey.state.has(_BALANCER, id_):
-            continue
+        if survey.state.has(LOAD_BALANCER, id_):
+            yield id_
+
+
+def _server_groups(survey: _Survey) -> Iterator[Leftover]:
+    """Only those of the API server's own load balancer; those of others are deleted with them."""
+    for id_ in _balancers_of_state(survey):
         for item in survey.every(
             "slb", "DescribeLoadBalancerListeners", "Listeners", **{"LoadBalancerId.1": id_}
         ):
@@ -265,15 +267,12 @@ def _backend_servers(survey: _Survey) -> Iterator[Leftover]:
         for server in (answer.get("BackendServers") or {}).get("BackendServer") or ():
             machine = str(server.get("ServerId", ""))
             id_ = f"{group}:{machine}:{server.get('Port')}"
-            if survey.state.has(_MACHINE, machine) and not survey.state.has(_SERVER, id_):
+            if survey.state.has(INSTANCE, machine) and not survey.state.has(SERVER_ATTACHMENT, id_):
                 yield Leftover(kind="backend server", id=id_, sign=BY_PARENT, of=group)
 
 
 def _groups_of_state(survey: _Survey) -> Iterator[str]:
-    for balancer in _balancers(survey):
-        id_ = str(balancer["LoadBalancerId"])
-        if not survey.state.has(_BALANCER, id_):
-            continue
+    for id_ in _balancers_of_state(survey):
         for item in survey.every(
             "slb", "DescribeVServerGroups", "VServerGroups", "VServerGroup", LoadBalancerId=id_
         ):
@@ -459,9 +458,6 @@ def _vpcs(survey: _Survey) -> Iterator[Leftover]:
             yield Leftover(kind="VPC", id=id_, name=str(vpc.get("VpcName") or ""), sign=BY_TAG)
 
 
-_BALANCER = "alicloud:slb/applicationLoadBalancer:ApplicationLoadBalancer"
-_MACHINE = "alicloud:ecs/instance:Instance"
-_SERVER = "alicloud:slb/serverGroupServerAttachment:ServerGroupServerAttachment"
 _ENTRY = "alicloud:slb/aclEntryAttachment:AclEntryAttachment"
 _ENTRIES_A_PAGE = 50
 """The most that DescribeAccessControlListAttribute answers at once; without it, ten."""

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from config.facts.resource_types import INSTANCE
 from operations.engine.pulumi_stack import pending_operation
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_MACHINE = "alicloud:ecs/instance:Instance"
 _VPC = "alicloud:vpc/network:Network"
 
 
@@ -80,7 +80,7 @@ class StackState:
     @property
     def has_machines(self) -> bool:
         """Whether a machine of the cluster is left; then its cloud controller may still work."""
-        return bool(self.of_type(_MACHINE))
+        return bool(self.of_type(INSTANCE))
 
     @property
     def vpcs(self) -> frozenset[str]:

@@ -12,17 +12,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from config.facts.nics import PRIMARY_NIC
+from config.facts.resource_types import DISK, INSTANCE, SERVER_ATTACHMENT
 from planning.names import etcd_disk_name
 
 _CLUSTER: Final = "spiderpool-alicloud:cluster:Cluster"
-_INSTANCE: Final = "alicloud:ecs/instance:Instance"
 _INTERFACE: Final = "alicloud:ecs/ecsNetworkInterface:EcsNetworkInterface"
 _NODE: Final = "spiderpool-alicloud:nodes:Node"
 _GENERATION: Final = "spiderpool-alicloud:machine_generation:MachineGeneration"
 _KUBERNETES_PROVIDER: Final = "pulumi:providers:kubernetes"
-_DISK: Final = "alicloud:ecs/ecsDisk:EcsDisk"
 _DISK_SUFFIX: Final = etcd_disk_name("")
-_ATTACHMENT: Final = "alicloud:slb/serverGroupServerAttachment:ServerGroupServerAttachment"
 
 ETCD_DISK: Final = "etcd_disk"
 """Output of a node: the id of its disk for etcd."""
@@ -88,7 +86,7 @@ def cluster_in_state(cluster: str, resources: Iterable[StateResource]) -> Cluste
         },
         lost_machines=frozenset(
             dict(_of_nodes(cluster, state, _GENERATION)).keys()
-            - dict(_of_nodes(cluster, state, _INSTANCE)).keys()
+            - dict(_of_nodes(cluster, state, INSTANCE)).keys()
         ),
         disks=frozenset(
             resource.name.removeprefix(f"{cluster}-")
@@ -96,9 +94,9 @@ def cluster_in_state(cluster: str, resources: Iterable[StateResource]) -> Cluste
             if resource.types[-1] == _NODE and resource.outputs.get(ETCD_DISK)
         ),
         present_disks=frozenset(
-            name.removesuffix(_DISK_SUFFIX) for name, _ in _of_nodes(cluster, state, _DISK)
+            name.removesuffix(_DISK_SUFFIX) for name, _ in _of_nodes(cluster, state, DISK)
         ),
-        is_balanced=any(resource.types[-1] == _ATTACHMENT for resource in state),
+        is_balanced=any(resource.types[-1] == SERVER_ATTACHMENT for resource in state),
         first_identities={
             name.removesuffix(_FIRST_IDENTITY): str(outputs["output"])
             for name, outputs in _of_nodes(cluster, state, _STASH)
@@ -115,7 +113,7 @@ def earlier_machines(
     addresses = _addresses(cluster, state)
     return {
         name: _settings_in_state(outputs, addresses.get(name, {}))
-        for name, outputs in sorted(dict(_of_nodes(cluster, state, _INSTANCE)).items())
+        for name, outputs in sorted(dict(_of_nodes(cluster, state, INSTANCE)).items())
     }
 
 
@@ -147,7 +145,7 @@ def clusters(resources: Iterable[StateResource]) -> set[str]:
 
 def has_machines(resources: Iterable[StateResource]) -> bool:
     """Whether a node of any cluster is in the state."""
-    return any(resource.types[-2:] == (_NODE, _INSTANCE) for resource in resources)
+    return any(resource.types[-2:] == (_NODE, INSTANCE) for resource in resources)
 
 
 def planned_settings(identity: Mapping[str, Any], restart: Mapping[str, Any]) -> MachineSettings:

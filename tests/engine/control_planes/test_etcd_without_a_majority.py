@@ -12,12 +12,12 @@ import httpx
 import pytest
 
 from operations.engine.places import ROOT
+from tests.engine.control_planes.etcd_process import start_etcd
 from tests.localcloud.machines.fake_cloud import until
 from tests.loopback_ports import free_port
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(180)]
 
-_BIN = ROOT / ".local" / "bin"
 ADDRESS = "10.0.0.16"
 """Of the member that is asked."""
 # Takes what the program asks of ADDRESS to that member, without TLS.
@@ -35,23 +35,7 @@ def member(folder: Path, name: str, ports: Mapping[str, tuple[int, int]]) -> Ite
 
     `ports` has each member's port for clients and for peers.
     """
-    client, peer = (f"http://127.0.0.1:{port}" for port in ports[name])
-    arguments = {
-        "name": name,
-        "data-dir": folder / name,
-        "listen-client-urls": client,
-        "advertise-client-urls": client,
-        "listen-peer-urls": peer,
-        "initial-advertise-peer-urls": peer,
-        "initial-cluster": ",".join(
-            f"{other}=http://127.0.0.1:{port}" for other, (_, port) in ports.items()
-        ),
-    }
-    with subprocess.Popen(  # noqa: S603 - the toolchain's own program
-        [_BIN / "etcd", *(f"--{option}={value}" for option, value in arguments.items())],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
+    with start_etcd(folder / name, name, ports) as process:
         try:
             yield
         finally:

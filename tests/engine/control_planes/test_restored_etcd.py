@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import shutil
 import stat
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from operations.engine.places import ROOT
+from tests.engine.control_planes.etcd_process import BIN, start_etcd
 from tests.loopback_ports import free_port
 from tests.planning.nodes.test_etcd_disk_program import Planes, one, plane
 
@@ -23,7 +22,6 @@ __all__ = ["plane"]
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
 
-BIN = ROOT / ".local" / "bin"
 _KUBEADM = """\
 #!/bin/bash
 case $* in "config images list "*) echo registry.k8s.io/etcd:3 ;; esac
@@ -38,21 +36,9 @@ exec {BIN}/"$@"
 @contextmanager
 def etcd(folder: Path) -> Iterator[str]:
     """An etcd on this data folder, by its URL. At its end it writes its database."""
-    client, peer = (f"http://127.0.0.1:{port}" for port in (free_port(), free_port()))
-    arguments = {
-        "name": "masters-0",
-        "data-dir": folder,
-        "listen-client-urls": client,
-        "advertise-client-urls": client,
-        "listen-peer-urls": peer,
-        "initial-advertise-peer-urls": peer,
-        "initial-cluster": f"masters-0={peer}",
-    }
-    with subprocess.Popen(  # noqa: S603 - the toolchain's own program
-        [BIN / "etcd", *(f"--{name}={value}" for name, value in arguments.items())],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
+    ports = (free_port(), free_port())
+    client = f"http://127.0.0.1:{ports[0]}"
+    with start_etcd(folder, "masters-0", {"masters-0": ports}) as process:
         try:
             until_it_serves(client)
             yield client
