@@ -43,7 +43,7 @@ def labels_are_allowed(config: ClusterConfig) -> Iterator[Problem]:
                         path=f"{path}.{key}",
                         value=value,
                         rule=fault,
-                        remedy="Write a key with a prefix of your own, as example.com/role.",
+                        remedy="Write a key with your own prefix, for example example.com/role.",
                     )
                 fault = value_fault(value)
                 if fault is not None:
@@ -86,7 +86,7 @@ def _taint(path: str, taint: TaintConfig) -> Iterator[Problem]:
             path=f"{path}.key",
             value=taint.key,
             rule=fault,
-            remedy="Write a key as example.com/role.",
+            remedy="Write a key, for example example.com/role.",
         )
     fault = value_fault(taint.value)
     if fault is not None:
