@@ -77,8 +77,8 @@ never used, nor one that reaches into the last three.
 network, plus a place for the spiderpool-controller. A worker has 2 pods on the host's network
 (kube-proxy, spiderpool-agent). A control plane has 7: these, etcd, kube-apiserver,
 kube-controller-manager, kube-scheduler and the cloud controller. The scheduler counts each NIC's
-addresses by itself ([capacity](capacity.md)). With Kubernetes 1.35 and in `existing` mode it does not: there `maxPods`
-counts eth0's addresses alone, and no place for the spiderpool-controller.
+addresses by itself ([capacity](capacity.md)). With Kubernetes 1.35 and in `existing` mode it does
+not: there `maxPods` counts eth0's addresses alone, and no place for the spiderpool-controller.
 """
 
 

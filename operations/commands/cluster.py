@@ -146,14 +146,15 @@ def kubeconfig(  # noqa: PLR0913 - each is an option of the command
         Path | None, typer.Option("--output", help="Write here; only you can read it.")
     ] = None,
     secrets_file: Annotated[
-        Path | None, typer.Option("--file", help="The secrets are here (local profile only).")
+        Path | None,
+        typer.Option("--file", help="Read secrets from this file (local profile only)."),
     ] = None,
     *,
     stdout: Annotated[
         bool, typer.Option("--stdout", help="Print it; it contains the administrator's key.")
     ] = False,
 ) -> None:
-    """Write the administrator's kubeconfig, also when no run of the stack has ended well yet."""
+    """Write the administrator's kubeconfig, even if no run of the stack has succeeded yet."""
     with reporting_failures():
         if (output is None) != stdout:
             raise OperationError(
@@ -269,7 +270,7 @@ def upgrade(
     tools: ToolsOption = DEFAULT_HOME,
     *,
     go: Annotated[
-        bool, typer.Option("--go", help="Do the steps; without it they are only shown.")
+        bool, typer.Option("--go", help="Take the steps; without it they are only shown.")
     ] = False,
 ) -> None:
     """Upgrade a cluster to the versions in its stack file, in a safe order."""
