@@ -13,6 +13,7 @@ from config.report import Problem
 from config.rules import cloud
 from config.rules.cluster import (
     kubelet,
+    kubelet_agreement,
     kubernetes,
     pods,
     sample_apps,
@@ -35,6 +36,7 @@ RULES = (
     *addresses.RULES,
     *kubernetes.RULES,
     *kubelet.RULES,
+    *kubelet_agreement.RULES,
     *spiderpool.RULES,
     *pods.RULES,
     *versions.RULES,
