@@ -683,5 +683,5 @@ LOCKED_GATES: Mapping[str, tuple[bool, int, int]] = {
     "WinOverlay": (True, 34, 37),
     "ZeroLimitedNominalConcurrencyShares": (True, 31, 31),
 }
-"""By gate: its only value, the first and the last minor whose kubelet does not start with
-another value."""
+"""By gate: its only value, and the first and the last minor whose kubelet does not start
+with another one."""

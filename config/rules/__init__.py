@@ -22,7 +22,15 @@ from config.rules.cluster import (
     versions,
 )
 from config.rules.network import bandwidth, vpc
-from config.rules.nodes import addresses, disks, images, interfaces, labels, node_pools
+from config.rules.nodes import (
+    addresses,
+    disks,
+    images,
+    interfaces,
+    labels,
+    node_pools,
+    references,
+)
 
 RULES = (
     *cloud.RULES,
@@ -30,6 +38,7 @@ RULES = (
     *node_pools.RULES,
     *images.RULES,
     *disks.RULES,
+    *references.RULES,
     *labels.RULES,
     *bandwidth.RULES,
     *interfaces.RULES,

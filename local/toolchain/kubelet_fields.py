@@ -2,8 +2,9 @@
 
 The table is `config/facts/kubelet_fields.py`: each field of KubeletConfiguration
 (kubelet.config.k8s.io/v1beta1) with its type, each feature gate of the kubelet, the gates that are
-locked to their default, and the Kubernetes minors that have them. They are read from the Go sources of Kubernetes (Apache License 2.0), which
-the Go on this machine downloads. Run it when a new minor is supported.
+locked to their default, and the Kubernetes minors that have them. They are read from the Go sources
+of Kubernetes (Apache License 2.0), which the Go on this machine downloads. Run it when a new minor
+is supported.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ _GATES: Final = (
 """Module and file with gates that the kubelet registers. An early minor may lack a file."""
 _GATE: Final = re.compile(r'^\s+(\w+)\s+(?:featuregate\.)?Feature\s+= "(\w+)"', re.MULTILINE)
 _SPECS: Final = re.compile(r"^\t(?:\w+\.)?(\w+): \{(\n.*?^\t\}|.*?\}),", re.DOTALL | re.MULTILINE)
-"""A constant with the specifications of its gate: one on the same line, or one a line by version."""
+"""A constant with the specifications of its gate: one on its line, or one for each version."""
 _LOCK: Final = re.compile(r"Default: (true|false),.*LockToDefault: true")
 
 _SCALARS: Final[Mapping[str, str]] = {
@@ -249,8 +250,8 @@ def table(
         lines.append(f'    "{gate}": ({value}, {having[0]}, {having[-1]}),')
     lines += [
         "}",
-        '"""By gate: its only value, the first and the last minor whose kubelet does not start with',
-        'another value."""',
+        '"""By gate: its only value, and the first and the last minor whose kubelet does not start',
+        'with another one."""',
     ]
     return "\n".join((*lines, ""))
 
