@@ -65,10 +65,19 @@ renew() { # this control plane's certificates; its pods read them when they star
   "$gone"
 }
 
-# Nobody could ask for it any more: an API server with an ended certificate answers no unit. Once a
-# boot, because a CA near its own end cannot issue certificates that outlive it.
+# An API server whose etcd has lost its disk takes connections, and answers after a minute with an error.
+# Without it the load balancer turns to the others, and runs of the program see that it does not
+# answer. etcd must not start on the folder below the mount. Only a boot mounts the disk again.
+#
+# Nobody could ask for a renewal any more: an API server with an ended certificate answers no unit. Once
+# a boot, because a CA near its own end cannot issue certificates that outlive it.
 if [ -e "$LEAVING" ]; then
   : # its pods stop for good
+elif [ -n "${ETCD_DISK:-}" ] && ! retry 3 2 "$HERE/etcd-disk.sh" is-there 2> /dev/null; then
+  say "etcd's disk (d-$ETCD_DISK) is gone, so etcd and the API server are stopped until the next boot" \
+    'that finds the disk'
+  stop_pods etcd kube-apiserver
+  exit 0
 elif [ -e "$RENEWING" ]; then
   renew || true
 elif compgen -G "$STOPPED/*.yaml" > /dev/null; then
