@@ -9,7 +9,6 @@ next boot if the power failed meanwhile. The scripts include the node's own unit
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 import tarfile
@@ -65,7 +64,6 @@ _GZIP: Final = 16
 _PROGRAM_PATH: Final = f"{DIRECTORY}/bootstrap.sh"
 ARCHIVE: Final = f"{DIRECTORY}/files.tar.gz"
 """The archive of all files without a secret, with paths below `/`. It stays on the machine."""
-_INIT: Final = f"{DIRECTORY}/kubeadm-init.yaml.in"
 _UNIT_PATH: Final = f"{DIRECTORY}/node.sh"
 _AGAIN_PATH: Final = "/var/lib/cloud/scripts/per-boot/spiderpool-alicloud"
 _AGAIN: Final = f"""\
@@ -227,30 +225,17 @@ def _cloud_config(contents: Sequence[_File], pack: Callable[[bytes], bytes]) -> 
 
 
 def _is_apart(path: str) -> bool:
-    """Whether a file is written by cloud-init itself.
+    """Whether a file is not in the archive, which stays on the machine.
 
-    The archive stays on the machine, so files with a secret are not in it. `_AGAIN_PATH` has to be
-    there before any command runs.
+    Files with a secret are readable, so that a search finds the keys and the token. `_AGAIN_PATH`
+    has to be there before any command runs.
     """
-    return _has_readable_secret(path) or path in {_INIT, _AGAIN_PATH}
-
-
-def _has_readable_secret(path: str) -> bool:
-    """Whether a file stays readable, so that a search finds the keys and the token in it.
-
-    `_INIT` has no other secret than that token.
-    """
-    return path.startswith(f"{PKI}/") or path == DISCOVERY
+    return path.startswith(f"{PKI}/") or path in {DISCOVERY, _AGAIN_PATH}
 
 
 def _written(file: _File) -> dict[str, str]:
     path, content, mode = file
     permissions = {} if mode is None else {"permissions": mode}
-    if path == _INIT:
-        # cloud-init unpacks it (write_files, `encoding`:
-        # https://cloudinit.readthedocs.io/en/latest/reference/modules.html#write-files).
-        packed = b64encode(gzip.compress(content.encode(), mtime=0)).decode()
-        return {"path": path, **permissions, "encoding": "gz+b64", "content": packed}
     return {"path": path, **permissions, "content": content}
 
 
@@ -366,10 +351,8 @@ def _kubeadm(
     if not control_plane:
         documents.append((ca, secrets.ca.certificate, _PUBLIC))
     if control_plane:
-        init = init_documents(
-            plan, node, secrets=secrets, api_address=api_address, public_address=public_address
-        )
-        documents.append((_INIT, init, _PRIVATE))
+        init = init_documents(plan, node, api_address=api_address, public_address=public_address)
+        documents.append((f"{DIRECTORY}/kubeadm-init.yaml.in", init, _PRIVATE))
     return documents
 
 

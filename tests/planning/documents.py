@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import tarfile
 from base64 import b64decode
@@ -129,7 +128,7 @@ def unpacked(encoded: str) -> Booted:
         document=document,
         files={
             **{path: text for path, (text, _) in packed.items()},
-            **{file["path"]: _content(file) for file in written},
+            **{file["path"]: file["content"] for file in written},
         },
         modes={
             **{path: mode for path, (_, mode) in packed.items()},
@@ -149,10 +148,3 @@ def _archived(archive: Mapping[str, str]) -> dict[str, tuple[str, str]]:
             assert file is not None
             files[f"/{entry.name}"] = file.read().decode(), f"{entry.mode:04o}"
     return files
-
-
-def _content(file: Mapping[str, str]) -> str:
-    """A file's text, unpacked as cloud-init's `write_files` does."""
-    if file.get("encoding") == "gz+b64":
-        return gzip.decompress(b64decode(file["content"], validate=True)).decode()
-    return file["content"]

@@ -11,9 +11,11 @@ import os
 import re
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -910,3 +912,62 @@ def test_a_control_plane_without_a_disk_writes_none(tmp_path: Path) -> None:
     place.ask(machine.BACK_UP, "now")
     assert place.run().returncode == 0
     assert machine.BACKED_UP not in place.annotations
+
+
+def a_token(place: Place, begins: timedelta) -> None:
+    """Give a pod a token that is valid from a moment before or after now on."""
+    claims = json.dumps({"nbf": int((datetime.now(UTC) + begins).timestamp())}).encode()
+    folder = place.path("/var/lib/kubelet/pods/uid/volumes/kubernetes.io~projected/access")
+    folder.mkdir(parents=True, exist_ok=True)
+    text = f"e30.{b64encode(claims, altchars=b'-_').decode().rstrip('=')}.signature"
+    (folder / "token").write_text(text, encoding="utf-8")
+
+
+def api_server_clock(place: Place, off: timedelta) -> None:
+    """Let the API server's answers have a time of their own."""
+    date = format_datetime(datetime.now(UTC) + off, usegmt=True)
+    curl = place.path("/commands/curl")
+    others = curl.rename(curl.with_name("other-curl"))
+    curl.write_text(
+        f'#!/bin/bash\n[[ " $* " == *" -D "* ]] || exec -a {others} {others} "$@"\n'
+        f"printf 'HTTP/2 200\\r\\ndate: {date}\\r\\n'\n",
+        encoding="utf-8",
+    )
+    curl.chmod(0o755)
+
+
+HOUR = timedelta(hours=1)
+
+
+def test_tokens_that_are_not_valid_yet_are_replaced_by_one_restart_of_the_kubelet(
+    worker: Place,
+) -> None:
+    a_token(worker, HOUR)
+    api_server_clock(worker, -timedelta(seconds=2))
+    assert worker.run().returncode == 0
+    assert worker.calls("systemctl") == ["systemctl restart kubelet"]
+    worker.run()
+    assert worker.calls("systemctl") == ["systemctl restart kubelet"]
+
+
+@pytest.mark.parametrize(
+    ("token", "clock"),
+    [(-HOUR, timedelta()), (HOUR, HOUR), (timedelta(seconds=30), timedelta())],
+    ids=["valid", "the clock is still ahead", "within the leeway"],
+)
+def test_a_kubelet_is_not_restarted_for_other_tokens(
+    worker: Place, token: timedelta, clock: timedelta
+) -> None:
+    a_token(worker, token)
+    api_server_clock(worker, clock)
+    assert worker.run().returncode == 0
+    assert not worker.calls("systemctl")
+
+
+def test_a_token_that_cannot_be_read_hinders_nothing(worker: Place) -> None:
+    a_token(worker, HOUR)
+    file = next(worker.path("/var/lib/kubelet/pods").rglob("token"))
+    file.write_text("no token", encoding="utf-8")
+    assert worker.run().returncode == 0
+    assert not worker.calls("systemctl")
+    assert machine.UNIT_SCHEMA in worker.annotations

@@ -131,6 +131,7 @@ def test_a_script_on_a_machine_is_the_reviewed_one_without_its_comments(script: 
     ("script", "name"),
     [
         ("node.sh", "READ_NODE"),
+        ("node.sh", "FIND_EARLY_TOKENS"),
         ("node.sh", "COUNT_ADDRESSES"),
         ("node.sh", "READ_SETTINGS"),
         ("node.sh", "IS_LEADER"),
