@@ -88,9 +88,9 @@ class LostDisks:
         """
         if restored_snapshot() is not None:
             return
-        if any(disk.snapshot for disk in state.present_disks.values()):
-            return
         lost = sorted(self._new_disks | self._refreshed_away(state))
+        if any(disk.snapshot for node, disk in state.present_disks.items() if node not in lost):
+            return
         if len(self._nodes) - len(lost) > len(self._nodes) // 2:
             return
         raise pulumi.RunError(
@@ -104,7 +104,7 @@ class LostDisks:
         if pulumi.runtime.is_dry_run():
             return set()  # A preview does not keep what its refresh has read.
         names = {node.name for node in self._nodes.values()}
-        return set(names & state.disks - state.present_disks.keys())
+        return set((names & state.disks) - state.present_disks.keys())
 
     def _refuse_without_new_machine(self, node: str) -> None:
         if self._has_new_machine(node):
