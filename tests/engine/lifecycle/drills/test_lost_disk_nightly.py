@@ -58,7 +58,7 @@ def until_the_api_server_is_stopped(cycle: LifeCycle, node: str) -> None:
     until(
         f"the API server on {node} is stopped",
         90,
-        lambda: cycle.on(node, script).strip() == "0.000000",
+        lambda: cycle.on(node, f"{ask} || true").strip() == "0.000000",
     )
 
 
@@ -69,6 +69,26 @@ def refusal(run: Callable[[], Done]) -> str:
     # Shown by `pytest -s`: the figures of docs/reliability.md.
     sys.stdout.write(f"refused after {done.seconds:.0f} s\n")
     return " ".join((done.out + done.err).split())
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Iterator[LifeCycle]:
+    """One control plane with a disk for etcd."""
+    with stack_of(tmp_path, "roll") as cycle:
+        yield cycle
+
+
+def test_a_preview_names_the_lost_disk_of_the_only_control_plane_and_the_restore(
+    one: LifeCycle,
+) -> None:
+    plane = MASTERS[0]
+    delete_disk(one, plane)
+    until_the_api_server_is_stopped(one, plane)
+    for run in (one.preview, one.up):
+        sentences = refusal(run)
+        assert f"The disk for etcd of {plane} is gone" in sentences
+        assert "python -m operations restore --stack local --from SNAPSHOT" in sentences
+    assert f"drill-{plane}-etcd" not in disks(one)
 
 
 def test_a_preview_and_a_run_refuse_an_empty_disk_and_say_what_to_do(three: LifeCycle) -> None:
@@ -95,23 +115,3 @@ def test_what_it_says_brings_both_back_as_a_new_member(three: LifeCycle) -> None
     assert {name for name in machines if machines[name] != three.instances()[name]} == {LOST}
     three.until(lambda: three.members() == set(MASTERS))
     three.is_settled()
-
-
-@pytest.fixture
-def one(tmp_path: Path) -> Iterator[LifeCycle]:
-    """One control plane with a disk for etcd."""
-    with stack_of(tmp_path, "roll") as cycle:
-        yield cycle
-
-
-def test_a_preview_names_the_lost_disk_of_the_only_control_plane_and_the_restore(
-    one: LifeCycle,
-) -> None:
-    plane = MASTERS[0]
-    delete_disk(one, plane)
-    until_the_api_server_is_stopped(one, plane)
-    for run in (one.preview, one.up):
-        sentences = refusal(run)
-        assert f"The disk for etcd of {plane} is gone" in sentences
-        assert "python -m operations restore --stack local --from SNAPSHOT" in sentences
-    assert f"drill-{plane}-etcd" not in disks(one)
