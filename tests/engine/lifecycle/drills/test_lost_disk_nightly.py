@@ -52,9 +52,7 @@ def until_the_api_server_is_stopped(cycle: LifeCycle, node: str) -> None:
 
     The load balancer then leaves it out, and its only one is not reached.
     """
-    script = (
-        "curl -sk --max-time 3 -o /dev/null -w '%{time_connect}' https://127.0.0.1:6443/ || true"
-    )
+    ask = "curl -sk --max-time 3 -o /dev/null -w '%{time_connect}' https://127.0.0.1:6443/"
     until(
         f"the API server on {node} is stopped",
         90,
