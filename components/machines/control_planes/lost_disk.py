@@ -81,7 +81,7 @@ class LostDisks:
             )
 
     def _refuse_lost_majority(self, state: ClusterInState) -> None:
-        """Refuse new disks where those that are left are not a majority, unless a restore makes them.
+        """Refuse new disks beside too few old ones for a majority, unless a restore makes them.
 
         Machines with blank disks would wait for a majority that never comes. A run after an
         interrupted restore finds the first disk, which comes from a snapshot, and goes on.
