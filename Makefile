@@ -40,14 +40,18 @@ down: $(STAMP) ## Destroy the local stack and stop the local cloud.
 # A local cloud of its own, so that the local stack can run at the same time. The image of virtual
 # machines is shared with the nightly tests.
 LAB := --home $(HOME_DIR)/lab --config-file stacks/lab.yaml
+LAB_KUBECTL := $(HOME_DIR)/bin/kubectl --kubeconfig $(HOME_DIR)/lab/kubeconfig
 lab labdown: export LOCALCLOUD_VIRTUAL := $(CURDIR)/$(HOME_DIR)/virtual
 # An emulated processor may need half an hour for a machine's boot on a busy host.
 lab: export SPIDERPOOL_ALICLOUD_READY_SECONDS := 3000
 
 .PHONY: lab
-lab: $(STAMP) ## Deploy a stack whose worker is a virtual machine, and verify its packets.
+lab: $(STAMP) ## Deploy a stack whose workers are virtual machines, and verify its packets.
 	$(BIN)/python -m toolchain ensure --node
 	$(BIN)/python -m operations local up $(LAB) --eip-range 127.67.0.0/16 --machines mixed
+	$(LAB_KUBECTL) --namespace kube-system rollout status deployment/coredns
+	$(LAB_KUBECTL) rollout status daemonset/test-app-1
+	$(LAB_KUBECTL) rollout status daemonset/test-app-2
 	$(BIN)/python -m operations verify $(LAB) --junit $(HOME_DIR)/lab/verify.xml
 	@echo "make lab: $(TOOK). It keeps running: source $(HOME_DIR)/lab/env. make labdown ends it."
 
