@@ -417,13 +417,6 @@ def _public_clb_problems(path: str, service: ServiceConfig) -> Iterator[Problem]
 def _zone_problems(
     config: ClusterConfig, path: str, service: ServiceConfig, subnet_zones: list[str]
 ) -> Iterator[Problem]:
-    if len(set(service.zones)) < len(service.zones):
-        yield Problem(
-            path=f"{path}.zones",
-            value=", ".join(service.zones),
-            rule="A zone is named twice.",
-            remedy=f"Write [{', '.join(dict.fromkeys(service.zones))}].",
-        )
     for place, zone in enumerate(service.zones):
         if zone not in subnet_zones:
             yield Problem(
@@ -468,6 +461,13 @@ def _nlb_zone_problems(
             f"one would have {len(zones)}.",
             remedy="Give its subnet a second zone, name another subnet, or write "
             "loadBalancer: clb.",
+        )
+    elif len(set(service.zones)) < len(service.zones):
+        yield Problem(
+            path=f"{path}.zones",
+            value=", ".join(service.zones),
+            rule="A zone is named twice.",
+            remedy=f"Write [{', '.join(dict.fromkeys(service.zones))}].",
         )
 
 
