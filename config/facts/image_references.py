@@ -29,8 +29,12 @@ def is_registry(text: str) -> bool:
 
 
 def is_name_in_registry(text: str) -> bool:
-    """Whether this is an image's name without a registry: `library/nginx:1.27.5`."""
-    return _NAME.fullmatch(text) is not None
+    """Whether this is an image's name without a registry: `library/nginx:1.27.5`.
+
+    A first part with a dot is a registry's host.
+    """
+    first, slash, _ = text.partition("/")
+    return _NAME.fullmatch(text) is not None and not (slash and "." in first)
 
 
 def is_reference(text: str) -> bool:

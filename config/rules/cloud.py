@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 from config.facts.ports import HIGHEST_PORT
 from config.facts.regions import ZONE_LETTERS, is_region
-from config.facts.tags import OWN_TAGS
+from config.facts.tags import CONTROLLER_TAGS, OWN_TAGS
 from config.members import has_balancer
 from config.model import ClusterConfig, Profile
 from config.profiles import LOCAL_ENDPOINT
@@ -209,6 +209,8 @@ def _tag_key_rule(key: str) -> str | None:
         return "Alibaba Cloud refuses http:// and https:// in tags."
     if key.startswith(OWN_TAGS):
         return f"Keys that begin with {OWN_TAGS} are set by this program."
+    if key in CONTROLLER_TAGS:
+        return "The cloud controller finds its own load balancers by this key."
     return None
 
 

@@ -28,7 +28,9 @@ SERVICE_PREFIX = range(12, 29)
 SMALLEST_POD_CIDR = 28
 """A podSubnet has 14 addresses or more (kubeadm, `MinimumAddressesInPodSubnet`)."""
 
-_NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_NODE_NAME = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+)
 _DNS_NAME = re.compile(
     r"(?=.{1,253}\Z)(\*\.)?[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*"
 )
@@ -224,6 +226,19 @@ def metadata_is_ours_to_block(config: ClusterConfig) -> Iterator[Problem]:
         )
 
 
+def kubelet_is_ours_to_set(config: ClusterConfig) -> Iterator[Problem]:
+    """Settings of the kubelet reach it by the unit of a machine that this program sets up."""
+    kubernetes = config.kubernetes
+    if kubernetes.mode == "existing" and kubernetes.kubelet:
+        yield Problem(
+            path="kubernetes.kubelet",
+            value=None,
+            rule="With mode: existing this program does not set machines up, so no kubelet gets "
+            "these settings.",
+            remedy="Take it out, and configure the kubelets of that cluster where they are set up.",
+        )
+
+
 def existing_cluster_is_mapped(config: ClusterConfig) -> Iterator[Problem]:
     """`existing` needs the name of each node in the cluster; `kubeadm` sets the names itself."""
     names = config.kubernetes.node_names
@@ -315,6 +330,7 @@ RULES = (
     endpoint_is_guarded,
     certificate_names_are_names,
     metadata_is_ours_to_block,
+    kubelet_is_ours_to_set,
     existing_cluster_is_mapped,
     cloud_controller_is_whole,
 )

@@ -462,6 +462,13 @@ def _nlb_zone_problems(
             remedy="Give its subnet a second zone, name another subnet, or write "
             "loadBalancer: clb.",
         )
+    elif len(set(service.zones)) < len(service.zones):
+        yield Problem(
+            path=f"{path}.zones",
+            value=", ".join(service.zones),
+            rule="A zone is named twice.",
+            remedy=f"Write [{', '.join(dict.fromkeys(service.zones))}].",
+        )
 
 
 def ports_behind_an_nlb_are_numbers(config: ClusterConfig) -> Iterator[Problem]:

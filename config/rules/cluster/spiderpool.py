@@ -14,6 +14,8 @@ from config.model import AddressMode, ClusterConfig, ExtraPoolConfig
 from config.ranges import numbers
 from config.report import Problem, as_yaml
 
+_REPOSITORY = re.compile(r"(https?|oci)://[^\s/]+\S*")
+_CHART = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -117,12 +119,19 @@ def _addresses(
 def chart_is_named(config: ClusterConfig) -> Iterator[Problem]:
     """A chart's repository is a URL; without a repository the chart is a directory."""
     chart = config.spiderpool.chart
-    if chart.repository is not None and "://" not in chart.repository:
+    if chart.repository is not None and not _REPOSITORY.fullmatch(chart.repository):
         yield Problem(
             path="spiderpool.chart.repository",
             value=chart.repository,
             rule="A chart repository is a URL (https:// or oci://).",
             remedy="Write the URL, or null and the chart's directory as name.",
+        )
+    elif not chart.name or (chart.repository is not None and not _CHART.fullmatch(chart.name)):
+        yield Problem(
+            path="spiderpool.chart.name",
+            value=chart.name,
+            rule="It is the chart's name in its repository, or without a repository its directory.",
+            remedy="Write spiderpool, or repository: null for a directory.",
         )
 
 

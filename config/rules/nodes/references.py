@@ -18,7 +18,7 @@ from config.rules.nodes.disks import disks
 
 _KEY_PAIR: Final = re.compile(r"(?!https?://)[^\W\d_][\w:.-]{1,127}")
 _RAM_ROLE: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_KMS_KEY: Final = re.compile(r"[A-Za-z0-9-]{8,}")
+_KMS_KEY: Final = re.compile(r"[A-Za-z0-9-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
