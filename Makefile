@@ -16,6 +16,8 @@ VALE := go -C local/toolchain/vale tool vale --config $(CURDIR)/.vale.ini --outp
 unexport PYTHONDONTWRITEBYTECODE
 BEGAN := $(shell date +%s)
 TOOK = $$(( $$(date +%s) - $(BEGAN) )) s
+# Unit tests wait a third of their time, for simulated states and for programs that they start.
+WORKERS := $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores + (cores + 1) / 2)))
 PROSE := $(addprefix $(CURDIR)/,README.md CONTRIBUTING.md docs config planning components operations \
   policies local)
 
@@ -62,7 +64,7 @@ labdown: $(STAMP) ## Destroy the lab's stack and stop its local cloud.
 .PHONY: check
 check: $(STAMP) ## Lint, types, import rules and unit tests: the fast part.
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint types words
-	$(BIN)/pytest -m "unit and not process" -n auto -q --durations=25
+	$(BIN)/pytest -m "unit and not process" -n $(WORKERS) -q --durations=25
 	@echo "make check: $(TOOK)"
 
 .PHONY: lint
