@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 from types import UnionType
-from typing import Annotated, Literal, Union, get_args, get_origin
+from typing import Annotated, Final, Literal, Union, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -36,12 +36,8 @@ NamespaceName = Annotated[
 ]
 """RFC 1123 label, which may begin with a digit."""
 
-PortName = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^([0-9]+-)*[0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*$", min_length=1, max_length=15
-    ),
-]
+PORT_NAME: Final = r"^([0-9]+-)*[0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+PortName = Annotated[str, StringConstraints(pattern=PORT_NAME, min_length=1, max_length=15)]
 """Name of a container's port (RFC 6335): a letter at least, and no two hyphens in a row."""
 
 Mbps = Annotated[int, Field(ge=1, le=1000)]

@@ -23,7 +23,7 @@ from config.annotations import entries_of, model_in
 from config.facts.instance_limits import FAMILIES, SOURCES, WITHOUT_SECOND_ENI
 from config.facts.regions import ZONE_LETTERS, zones_of
 from config.facts.unsupported import rows
-from config.model import ClusterConfig, Profile
+from config.model import PORT_NAME, ClusterConfig, Profile
 from config.profiles import CLUSTERS, POOLS, ROLES
 from config.schema import CLUSTER_FILE, STACK_FILE, cluster_schema, stack_schema
 
@@ -228,6 +228,8 @@ def _bounds(metadata: list[Any]) -> str:
     if low is not None:
         return f", {low} or more"
     if pattern is not None:
+        if str(pattern) == PORT_NAME:
+            return " (name of a port)"
         return " (DNS label)" if "a-z" in str(pattern) else " (1.2.3)"
     return ""
 

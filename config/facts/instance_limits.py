@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from config.model import InstanceTypeConfig
 
 PUBLISHED = "published tables of the documentation"
-TAKEN_OVER = "taken over from the g family of the same generation; check with DescribeInstanceTypes"
 UNVERIFIED = "not verified against a published table; check with DescribeInstanceTypes"
 
 
@@ -98,8 +97,7 @@ FAMILIES: Mapping[str, Mapping[str, tuple[int, int, int]]] = {
 }
 
 SOURCES: Mapping[str, str] = {
-    **dict.fromkeys(("g7", "g6"), PUBLISHED),
-    **dict.fromkeys(("c7", "r7", "c6", "r6"), TAKEN_OVER),
+    **dict.fromkeys(("g7", "c7", "r7", "g6", "c6", "r6"), PUBLISHED),
     **dict.fromkeys(("g8i", "c8i", "r8i"), UNVERIFIED),
     **dict.fromkeys(("u1-c1m1", "u1-c1m2", "u1-c1m4", "u1-c1m8"), UNVERIFIED),
 }

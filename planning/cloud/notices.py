@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from config.facts.address_counting import missing_for_counting
 from config.facts.regions import keeps_primary_eni
+from config.model import TaintConfig
 from config.rules.cluster.kubernetes import NEW_CLUSTERS
 from planning.cloud.load_balancers import ADDRESSES, balancer_count, gateways
 from planning.model import ClusterPlan
+from planning.names import CONTROL_PLANE
 
 
 def notices(plan: ClusterPlan) -> Iterator[str]:
@@ -16,6 +18,7 @@ def notices(plan: ClusterPlan) -> Iterator[str]:
     yield from _end_of_life(plan)
     yield from _gateways_among_nodes(plan)
     yield from _subscriptions(plan)
+    yield from _without_dns(plan)
     reason = missing_for_counting(plan.kubernetes, plan.spiderpool)
     if reason is not None and plan.spiderpool.enabled:
         remedy = (
@@ -68,6 +71,25 @@ def _subscriptions(plan: ClusterPlan) -> Iterator[str]:
             "forceDelete: true in the pool and run `pulumi up` first; what is left of the "
             "subscription is lost then."
         )
+
+
+def _without_dns(plan: ClusterPlan) -> Iterator[str]:
+    """CoreDNS tolerates two taints (kubeadm, `cmd/kubeadm/app/phases/addons/dns/manifests.go`)."""
+    if plan.kubernetes.mode != "kubeadm" or not plan.nodes:
+        return
+    if all(any(map(_keeps_dns_away, node.taints)) for node in plan.nodes.values()):
+        yield (
+            "CoreDNS does not start: every node has a taint that it does not tolerate, and pods "
+            "resolve no name without it. Leave one pool without such a taint, or give the "
+            "Deployment coredns in kube-system a toleration."
+        )
+
+
+def _keeps_dns_away(taint: TaintConfig) -> bool:
+    tolerated = taint.key == "CriticalAddonsOnly" or (
+        taint.key == CONTROL_PLANE and taint.effect == "NoSchedule"
+    )
+    return taint.effect != "PreferNoSchedule" and not tolerated
 
 
 def _gateways_among_nodes(plan: ClusterPlan) -> Iterator[str]:

@@ -321,6 +321,8 @@ def _taken_back(machine: Machine, difference: Difference) -> tuple[str, str, str
     if difference.before is None:
         before = None
     back = f"Write {path}: {written(before)}."
+    if part == "ipv6":
+        back += " Take ipv6Index out of each vSwitch, too."
     if part in _OF_A_NODE:
         back += f" If {pool}.nodes.{machine.name} has {part} of its own, write it there."
     return path, difference.after or "nothing", back
@@ -540,8 +542,10 @@ def _instance_types(before: Record, after: Record, nodes: Nodes) -> Iterator[Ref
 
 
 def _is_made_anew(before: Record, after: Record, nodes: Nodes, name: str) -> bool:
-    """Whether a node gets a new machine, with a new system disk."""
-    return name in nodes.replaced and _gets_a_new_disk(before, after, name)
+    """Whether a node gets a new machine with a new system disk. An only control plane does not."""
+    planes = before.control_planes, after.control_planes
+    is_kept = any(each == (name,) for each in planes)
+    return name in nodes.replaced and not is_kept and _gets_a_new_disk(before, after, name)
 
 
 def _gets_a_new_disk(before: Record, after: Record, name: str) -> bool:

@@ -47,3 +47,27 @@ def test_an_older_kubernetes_does_not_count_addresses_and_needs_nothing() -> Non
     (notice,) = notices(planned(small({"kubernetes": {"version": "1.35.4"}})))
     assert "does not serve a stable MutatingAdmissionPolicy" in notice
     assert notice.endswith("waits on its node (docs/capacity.md).")
+
+
+def _tainted(*pools: str, key: str = "dedicated", effect: str = "NoSchedule") -> dict[str, object]:
+    taints = [{"key": key, "effect": effect}]
+    return {"nodePools": {pool: {"taints": taints} for pool in pools}}
+
+
+def test_a_cluster_whose_nodes_all_keep_dns_away_is_told() -> None:
+    (notice,) = notices(planned(small(_tainted("masters", "workers"))))
+    assert notice.startswith("CoreDNS does not start")
+
+
+@pytest.mark.parametrize(
+    "pools",
+    [
+        _tainted("workers"),
+        _tainted("masters", "workers", effect="PreferNoSchedule"),
+        _tainted("masters", "workers", key="CriticalAddonsOnly", effect="NoExecute"),
+        _tainted("masters", "workers", key="node-role.kubernetes.io/control-plane"),
+    ],
+    ids=["workers only", "a preference", "for critical add-ons", "of control planes"],
+)
+def test_dns_starts_where_one_node_takes_it(pools: dict[str, object]) -> None:
+    assert list(notices(planned(small(pools)))) == []

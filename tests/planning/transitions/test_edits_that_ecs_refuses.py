@@ -150,6 +150,19 @@ def test_a_new_machine_is_made_with_any_disk_and_type(
     assert any(isinstance(step, ReplaceWorker) for step in outcome)
 
 
+def test_the_only_control_plane_keeps_the_architecture_of_its_machine() -> None:
+    before = clustered(planes=1)
+    masters = [
+        at("nodePools/masters/instanceType", "ecs.g8y.large"),
+        at("nodePools/masters/image", ARM_IMAGE),
+    ]
+    after = edited(before, _arm, at("nodePools/workers/image", ARM_IMAGE), *masters)
+    assert set(refused(transition(before, after))) == {
+        "nodePools.masters.image",
+        "nodePools.masters.instanceType",
+    }
+
+
 def test_an_image_of_an_existing_cluster_changes_on_the_machine_that_stays() -> None:
     """The provider replaces its system disk, so its type still does not change."""
     before = edited(existing_kubernetes(), SPOT)

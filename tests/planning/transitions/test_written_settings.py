@@ -53,9 +53,9 @@ def test_ordinary_text_has_no_quotes(text: str) -> None:
             "Write kubernetes.endpoint.certSans: [api.example.com].",
         ),
         (
-            edited(clustered(planes=1), at("nodePools/masters/keyPair", "1234")),
+            edited(clustered(planes=1), at("nodePools/masters/keyPair", "on")),
             at("nodePools/masters/keyPair", None),
-            'Write nodePools.masters.keyPair: "1234".',
+            'Write nodePools.masters.keyPair: "on".',
         ),
     ],
     ids=["a number that is text", "a list", "a setting of an only control plane"],
