@@ -175,6 +175,4 @@ def test_a_program_that_may_patch_nodes_gives_no_machine_an_order(served: Second
     finally:
         for kind in ("clusterrolebinding", "clusterrole", "serviceaccount"):
             served.run("kubectl", "delete", kind, role, "--ignore-not-found", check=True)
-        served.run(
-            "kubectl", "annotate", "node", "master", "strangers.example.com/was-", check=True
-        )
+        served.run("kubectl", "annotate", "node", "master", "strangers.example.com/was-")
