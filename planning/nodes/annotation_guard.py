@@ -7,7 +7,7 @@ this right, and often run on every worker.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from planning.names import DOMAIN
@@ -32,24 +32,23 @@ from planning.nodes.machine import (
 API_VERSION: Final = "admissionregistration.k8s.io/v1"
 NAME: Final = f"node-annotations.{DOMAIN}"
 """Name of the policy and of its binding."""
-GUARDED: Final = (
-    BACK_UP,
+ORDERS: Final = (BACK_UP, FORGET_MEMBERS, LEAVE_ETCD, RENEW_CERTIFICATES, SETTINGS)
+"""What the program asks a machine for. Not even the node itself changes them: whoever has the
+bootstrap token can get a certificate for any node's name (docs/decisions/join-token.md), and would
+be root on that node."""
+ANSWERS: Final = (
     BACKED_UP,
     CERTIFICATES_RENEWED,
     ENCRYPTION_KEYS,
     ETCD_FAILED,
     ETCD_LEFT,
-    FORGET_MEMBERS,
-    LEAVE_ETCD,
     MEMBERS_FORGOTTEN,
     METADATA_FOR_PODS,
-    RENEW_CERTIFICATES,
-    SETTINGS,
     SETTINGS_APPLIED,
     SETTINGS_FAILED,
     UNIT_SCHEMA,
 )
-"""Every annotation that a unit reads or writes, and that the program believes."""
+"""What a unit writes, and the program and other machines believe."""
 
 Manifest = Mapping[str, object]
 
@@ -86,12 +85,18 @@ def manifests() -> tuple[Manifest, Manifest]:
             ],
             "validations": [
                 {
-                    "expression": f"{_UNCHANGED} || {_BY_THE_NODE} || {_BY_AN_ADMINISTRATOR}",
-                    "message": f"The annotations {DOMAIN}/… of a Node are requests to its machine, "
-                    "which does them as root, and its answers. Only the node itself may change "
-                    "them, and who may create nodes/proxy, which is as much. Leave them as they "
-                    "are.",
-                }
+                    "expression": f"{_unchanged(ORDERS)} || {_BY_AN_ADMINISTRATOR}",
+                    "message": f"Annotations {DOMAIN}/… of a Node are orders to its machine, which "
+                    "does them as root. Only who may create nodes/proxy, which is as much, may "
+                    f"change {', '.join(map(_short, ORDERS))}. Leave them as they are.",
+                },
+                {
+                    "expression": f"{_unchanged(ANSWERS)} || {_BY_THE_NODE} || "
+                    f"{_BY_AN_ADMINISTRATOR}",
+                    "message": f"Annotations {DOMAIN}/… of a Node are answers of its machine. Only "
+                    "the node itself, and who may create nodes/proxy, may change "
+                    f"{', '.join(map(_short, ANSWERS))}. Leave them as they are.",
+                },
             ],
         },
     }
@@ -104,11 +109,6 @@ def manifests() -> tuple[Manifest, Manifest]:
     return policy, binding
 
 
-_UNCHANGED: Final = (
-    "["
-    + ", ".join(f"'{name}'" for name in GUARDED)
-    + "].all(name, variables.annotations[?name] == variables.earlier[?name])"
-)
 _BY_THE_NODE: Final = "request.userInfo.username == 'system:node:' + object.metadata.name"
 _BY_AN_ADMINISTRATOR: Final = (
     "authorizer.group('').resource('nodes').subresource('proxy').check('create').allowed()"
@@ -116,3 +116,12 @@ _BY_AN_ADMINISTRATOR: Final = (
 """Who may do this runs commands in every pod, as root where the pod is
 (https://kubernetes.io/docs/concepts/security/rbac-good-practices/#access-to-proxy-subresource-of-nodes).
 """
+
+
+def _unchanged(names: Sequence[str]) -> str:
+    listed = ", ".join(f"'{name}'" for name in names)
+    return f"[{listed}].all(name, variables.annotations[?name] == variables.earlier[?name])"
+
+
+def _short(name: str) -> str:
+    return name.partition("/")[2]
