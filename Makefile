@@ -75,9 +75,12 @@ words:
 	@if command -v go >/dev/null; then $(VALE) $(PROSE); else \
 	  echo 'go is not on PATH: the style of the words is not checked'; fi
 
-.PHONY: test
-test: check ## Everything there is: check, programs that are killed, the engine tier.
+.PHONY: processes
+processes: $(STAMP) ## Tests that start and kill programs hundreds of times.
 	$(BIN)/pytest -m process -n auto -q
+
+.PHONY: test
+test: check processes ## Everything there is: check, programs that are killed, the engine tier.
 	$(BIN)/python -m toolchain ensure
 	$(BIN)/pytest -m engine -n 3 --dist loadgroup -q --durations=25
 	@echo "make test: $(TOOK)"

@@ -4,6 +4,7 @@ import pulumi
 
 from components.cluster import Cluster, ClusterArgs
 from components.registering import (
+    drop_debug_messages,
     registrations_begin,
     search_cycles_seldom,
     short_stack_traces,
@@ -11,6 +12,7 @@ from components.registering import (
 from components.stack import read_stack
 
 search_cycles_seldom()
+drop_debug_messages()
 inputs = read_stack()
 with short_stack_traces():
     cluster = Cluster(inputs.plan.name, ClusterArgs(inputs=inputs))
