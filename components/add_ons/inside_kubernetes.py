@@ -10,6 +10,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.core import v1 as core
 
 from components.add_ons.address_requests import AddressRequests, AddressRequestsArgs
+from components.add_ons.annotation_guard import AnnotationGuard, AnnotationGuardArgs
 from components.add_ons.cloud_controller import (
     CloudController,
     CloudControllerArgs,
@@ -51,11 +52,18 @@ class AddOns:
 
 
 def make_add_ons(name: str, args: AddOnsArgs, *, parent: pulumi.Resource) -> AddOns:
-    """Register provider ids, cloud controller, services, Spiderpool, requests and sample apps.
+    """Register everything from the guard of the nodes' annotations to the sample apps.
 
     All are children of `parent`, the cluster called `name`.
     """
     plan = args.inputs.plan
+    if args.endpoint is not None:
+        # Other clusters have no unit on their nodes.
+        AnnotationGuard(
+            name,
+            AnnotationGuardArgs(provider=args.provider, ends_with=args.endpoint),
+            opts=pulumi.ResourceOptions(parent=parent),
+        )
     before = _make_cloud_controller(name, args, parent=parent)
     services = (
         _make_services(name, args, before, parent=parent) if plan.cloud_controller.enabled else {}

@@ -35,6 +35,15 @@ _ADMISSION: Final = f"{FOLDER}/admission.yaml"
 _AUDIT_POLICY: Final = f"{FOLDER}/audit-policy.yaml"
 _CONFIGURATION: Final = "apiserver.config.k8s.io/v1"
 _READING: Final = ["get", "list", "watch"]
+_COMMANDS: Final = (
+    "nodes/proxy",
+    "pods/attach",
+    "pods/exec",
+    "pods/portforward",
+    "pods/proxy",
+    "services/proxy",
+)
+"""Subresources that lead into a container or past the API server."""
 
 
 def control_plane_settings(names: tuple[str, ...]) -> dict[str, object]:
@@ -129,6 +138,9 @@ def _audit_policy() -> dict[str, object]:
                     {"group": "authentication.k8s.io", "resources": ["tokenreviews"]},
                 ],
             },
+            # A command in a container is a `get` where it goes over a WebSocket (kubectl,
+            # pkg/cmd/exec/exec.go), and the kubelet's own API runs commands as well.
+            {"level": "Metadata", "resources": [{"group": "", "resources": list(_COMMANDS)}]},
             {"level": "None", "nonResourceURLs": ["/*"], "verbs": ["get"]},
             # Heartbeats, and what components read and report all the time, would fill the log.
             {"level": "None", "users": components, "verbs": _READING},

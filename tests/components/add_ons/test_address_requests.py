@@ -22,7 +22,8 @@ POLICIES = (
 def test_the_policy_that_refuses_comes_after_the_one_that_adds_what_it_asks_for() -> None:
     run = deploy(small())
     for before, after in pairwise(POLICIES):
-        assert run.one(before).urn in run.needed_by(run.one(after))
+        first, second = (run.of(kind)[f"small-addresses-{kind}"] for kind in (before, after))
+        assert first.urn in run.needed_by(second)
 
 
 def test_no_pod_is_asked_before_nodes_can_advertise() -> None:
@@ -47,5 +48,5 @@ def test_no_pod_is_asked_before_nodes_can_advertise() -> None:
 
 def test_where_addresses_are_not_counted_there_are_no_policies() -> None:
     run = deploy(small({"kubernetes": {"version": "1.35.4"}}))
-    assert [kind for kind in POLICIES if run.of(kind)] == []
+    assert [kind for kind in POLICIES if f"small-addresses-{kind}" in run.of(kind)] == []
     assert "advertised" not in run.outputs

@@ -162,7 +162,8 @@ def test_an_access_key_takes_the_place_of_the_role_and_stays_secret() -> None:
 
 def test_add_ons_can_be_left_out() -> None:
     run = deploy(small({"spiderpool": {"enabled": False}, "cloudController": {"enabled": False}}))
-    assert not [r for r in run.resources if r.type.startswith("kubernetes:")]
+    inside = [r.name for r in run.resources if r.type.startswith("kubernetes:")]
+    assert not [name for name in inside if "-annotations-" not in name]
     assert run.outputs["ipPools"]["workers-0-eth0"]["ips"] == ["10.0.0.145-10.0.0.149"]
 
 
@@ -176,6 +177,17 @@ def test_an_existing_cluster_gets_provider_ids_and_no_endpoint(existing: Run) ->
     assert patches["small-workers-0"].inputs["spec"] == {"providerID": node["providerId"]}
     assert "apiEndpoint" not in existing.outputs
     assert "small-api" not in existing.of("EipAddress")
+
+
+def test_only_a_cluster_of_this_program_guards_the_annotations_of_its_units(
+    run: Run, existing: Run
+) -> None:
+    policy, binding = (
+        run.of(kind)[f"small-annotations-{kind}"]
+        for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+    )
+    assert policy.urn in run.needed_by(binding)
+    assert not [r.name for r in existing.resources if "-annotations-" in r.name]
 
 
 def test_machines_of_an_existing_cluster_boot_bare(existing: Run) -> None:

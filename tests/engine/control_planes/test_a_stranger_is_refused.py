@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from planning.nodes.machine import ENCRYPTION_KEYS, LEAVE_ETCD, SETTINGS, SETTINGS_FAILED
 from planning.nodes.metadata_guard import TABLE
 from tests.engine.clouds.local_cloud import SecondCloud
 from tests.engine.control_planes.kept_token import (
@@ -148,3 +149,42 @@ def test_one_nodes_certificate_does_not_reach_another_nodes_secret(served: Secon
     assert "Forbidden" in everything.stderr
     other = on_the_machine(served, "worker", f"{kubectl} annotate node master stranger=was-here")
     assert "only its own Node object" in other.stderr
+
+
+def test_a_program_that_may_patch_nodes_gives_no_machine_an_order(served: SecondCloud) -> None:
+    account, role = "strangers-labeller", "strangers-labeller"
+    verbs = "--verb=get,patch,update"
+    create = ("create", "clusterrole", role, verbs, "--resource=nodes,nodes/status")
+    bind = (f"--clusterrole={role}", f"--serviceaccount=default:{account}")
+    served.run("kubectl", "create", "serviceaccount", account, check=True)
+    served.run("kubectl", *create, check=True)
+    served.run("kubectl", "create", "clusterrolebinding", role, *bind, check=True)
+    who = ("--as", f"system:serviceaccount:default:{account}")
+
+    def annotate(annotation: str) -> str:
+        return served.run(
+            "kubectl", "annotate", "--overwrite", "node", "master", annotation, *who
+        ).err
+
+    try:
+        until("the role is in effect", 20, lambda: not annotate("strangers.example.com/was=here"))
+        for order in (SETTINGS, LEAVE_ETCD):
+            assert "are orders to its machine" in annotate(f"{order}=now")
+        assert "are answers of its machine" in annotate(f"{ENCRYPTION_KEYS}=identity")
+        status = ("--subresource=status", "--type=merge")
+        patch = json.dumps({"metadata": {"annotations": {SETTINGS: "now"}}})
+        by_status = served.run("kubectl", "patch", "node", "master", *status, "-p", patch, *who)
+        assert "are orders to its machine" in by_status.err
+    finally:
+        for kind in ("clusterrolebinding", "clusterrole", "serviceaccount"):
+            served.run("kubectl", "delete", kind, role, "--ignore-not-found", check=True)
+        served.run("kubectl", "annotate", "node", "master", "strangers.example.com/was-")
+
+
+def test_a_nodes_certificate_gives_its_own_machine_no_order(served: SecondCloud) -> None:
+    kubectl = "kubectl --kubeconfig /etc/kubernetes/kubelet.conf --request-timeout=10s"
+    annotate = f"{kubectl} annotate --overwrite node master"
+    refused = on_the_machine(served, "master", f"{annotate} {SETTINGS}=now")
+    assert "are orders to its machine" in refused.stderr
+    answer = on_the_machine(served, "master", f"{annotate} {SETTINGS_FAILED}-")
+    assert answer.returncode == 0, answer.stderr

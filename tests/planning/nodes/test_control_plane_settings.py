@@ -70,6 +70,37 @@ def test_who_reads_a_secret_is_noted_whoever_it_is() -> None:
     assert set(first) == {"level", "resources"}, "no user is left out"
 
 
+@pytest.mark.parametrize("verb", ["get", "create"])
+@pytest.mark.parametrize("resource", ["pods/exec", "pods/portforward", "nodes/proxy"])
+@pytest.mark.parametrize(
+    "group", ["system:masters", "system:nodes", "system:serviceaccounts:kube-system"]
+)
+def test_every_command_in_a_container_is_noted(group: str, resource: str, verb: str) -> None:
+    assert level_of(group=group, resource=resource, verb=verb) == "Metadata"
+
+
+def test_what_components_read_all_the_time_is_not_noted() -> None:
+    reading = {"resource": "pods", "verb": "watch"}
+    assert level_of(group="system:nodes", **reading) == "None"
+    assert level_of(group="system:authenticated", **reading) == "Metadata"
+    assert level_of(group="system:nodes", resource="secrets", verb="watch") == "Metadata"
+
+
+def level_of(*, group: str, resource: str, verb: str) -> str:
+    """The level of a request for a resource of the core group: the first rule that matches."""
+    for rule in file_of("audit-policy-file")["rules"]:
+        names = [name for entry in rule.get("resources", ()) for name in entry["resources"]]
+        if (
+            "nonResourceURLs" not in rule
+            and "users" not in rule
+            and (not names or resource in names)
+            and verb in rule.get("verbs", [verb])
+            and group in rule.get("userGroups", [group])
+        ):
+            return str(rule["level"])
+    raise AssertionError("no rule matches")
+
+
 def test_the_audit_log_fits_a_small_disk() -> None:
     log = flags("apiServer")
     files = 1 + int(log["audit-log-maxbackup"])

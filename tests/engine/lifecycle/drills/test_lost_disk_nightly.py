@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.engine.clouds.local_cloud import Done
 from tests.engine.clouds.three_zones import MASTERS
 from tests.engine.lifecycle.drills.power_cuts import stack_of
 from tests.engine.lifecycle.official_sdk import client, models
@@ -60,13 +59,17 @@ def until_the_api_server_is_stopped(cycle: LifeCycle, node: str) -> None:
     )
 
 
-def refusal(run: Callable[[], Done]) -> str:
-    """What a run that is refused writes, with single spaces."""
-    done = run()
-    assert done.status != 0
-    # Shown by `pytest -s`: the figures of docs/reliability.md.
-    sys.stdout.write(f"refused after {done.seconds:.0f} s\n")
-    return " ".join((done.out + done.err).split())
+def refuse_both(cycle: LifeCycle, *sentences: str) -> None:
+    """A preview and a run are refused with these sentences, and nothing changes."""
+    machines = cycle.instances()
+    for run in (cycle.preview, cycle.up):
+        done = run()
+        assert done.status != 0
+        # Shown by `pytest -s`: the figures of docs/reliability.md.
+        sys.stdout.write(f"refused after {done.seconds:.0f} s\n")
+        transcript = " ".join((done.out + done.err).split())
+        assert [s for s in sentences if s not in transcript] == [], done.transcript
+    assert cycle.instances() == machines
 
 
 @pytest.fixture
@@ -82,25 +85,21 @@ def test_a_preview_names_the_lost_disk_of_the_only_control_plane_and_the_restore
     plane = MASTERS[0]
     delete_disk(one, plane)
     until_the_api_server_is_stopped(one, plane)
-    for run in (one.preview, one.up):
-        sentences = refusal(run)
-        assert f"The disk for etcd of {plane} is gone" in sentences
-        assert "python -m operations restore --stack local --from SNAPSHOT" in sentences
+    refuse_both(
+        one,
+        f"The disk for etcd of {plane} is gone",
+        "python -m operations restore --stack local --from SNAPSHOT",
+    )
     assert f"drill-{plane}-etcd" not in disks(one)
 
 
 def test_a_preview_and_a_run_refuse_an_empty_disk_and_say_what_to_do(three: LifeCycle) -> None:
-    machines = three.instances()
     delete_disk(three, LOST)
     listed = three.cloud.on_stack_file("backup", "--stack", "local", "--list", deadline=60)
     assert f"Disks for etcd that are not in cn-hangzhou: {LOST}." in " ".join(listed.out.split())
     until_the_api_server_is_stopped(three, LOST)
-    for run in (three.preview, three.up):
-        sentences = refusal(run)
-        assert f"The disk for etcd of {LOST} is gone" in sentences
-        assert "Delete the machine, too" in sentences
+    refuse_both(three, f"The disk for etcd of {LOST} is gone", "Delete the machine, too")
     assert f"drill-{LOST}-etcd" not in disks(three)
-    assert three.instances() == machines
 
 
 def test_what_it_says_brings_both_back_as_a_new_member(three: LifeCycle) -> None:
