@@ -410,7 +410,8 @@ class EndpointConfig(Model):
     public: bool | None = None
     """An EIP for the API server."""
     allowed_cidrs: tuple[Network, ...] = ()
-    """Ranges from which it can be reached from outside the VPC; never 0.0.0.0/0."""
+    """Ranges from which it can be reached from outside the VPC; never 0.0.0.0/0. With several
+    control planes at most 30, and one less for each vSwitch."""
     bandwidth: Mbps = 10
     """Mbit/s of the EIP."""
     cert_sans: tuple[str, ...] = ()
@@ -524,8 +525,8 @@ class NamespaceConfig(Model):
     """A namespace of the cluster that services of this file are in."""
 
     create: bool = True
-    """Create it. It is never deleted, because others may have objects in it. False: it exists
-    already."""
+    """Create it, or take it over if it exists. It is never deleted, because others may have objects
+    in it. False: it exists, and is left alone."""
 
 
 class ServicePortConfig(Model):

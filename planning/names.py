@@ -6,6 +6,7 @@ functions. No name depends on a position in a list.
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network
 from typing import Final
 
@@ -18,6 +19,8 @@ DOMAIN = "spiderpool-alicloud.io"
 """Domain of this program's labels, annotations and resources."""
 
 IPV6 = 6
+_DIGEST: Final = 8
+"""Characters of a digest in a name."""
 CONTROL_PLANE: Final = "node-role.kubernetes.io/control-plane"
 """Key of the label and of the taint that kubeadm gives every control plane."""
 
@@ -40,6 +43,17 @@ def nat_eip_name(cluster: str) -> str:
 def api_endpoint_name(cluster: str) -> str:
     """Name of the API server's EIP, load balancer, server group and access control list."""
     return f"{cluster}-api"
+
+
+def access_list_name(cluster: str, digest: str) -> str:
+    """Name of one of several access control lists, by the digest of its entries."""
+    return f"{api_endpoint_name(cluster)}-{digest[:_DIGEST]}"
+
+
+def is_access_list_name(cluster: str, name: str) -> bool:
+    """Whether it is the name of an access control list of the cluster, in this plan or another."""
+    api = re.escape(api_endpoint_name(cluster))
+    return re.fullmatch(rf"{api}(-[0-9a-f]{{{_DIGEST}}})?", name) is not None
 
 
 def controller_role_name(cluster: str, region: str) -> str:

@@ -140,9 +140,12 @@ def _make_services(
 
 def _make_namespace(
     resource_name: str, name: str, provider: kubernetes.Provider, *, parent: pulumi.Resource
-) -> core.Namespace:
-    """Create a namespace. Pulumi never deletes it, because others may have objects in it."""
-    return core.Namespace(
+) -> core.NamespacePatch:
+    """Create a namespace, or take over one that exists: a patch is a server-side apply.
+
+    Pulumi never deletes it, because others may have objects in it.
+    """
+    return core.NamespacePatch(
         resource_name,
         metadata={"name": name},
         opts=pulumi.ResourceOptions(parent=parent, provider=provider, retain_on_delete=True),

@@ -12,7 +12,8 @@ from config.facts.ports import API_SERVER
 from config.facts.tags import TAG_CONTROLLER
 from planning.model import ClusterPlan
 from planning.names import api_endpoint_name
-from planning.nodes.endpoint import admitted, private_address
+from planning.nodes.access_lists import access_lists
+from planning.nodes.endpoint import private_address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,7 @@ class Endpoint(pulumi.ComponentResource):
     """The address of the API server.
 
     Owns: an EIP, if the endpoint is public. With several control planes also an intranet CLB with a
-    TCP listener on 6443 and its server group, and an access control list for the listener.
+    TCP listener on 6443 and its server group, and access control lists for the listener.
 
     Never touches: the control planes. `ControlPlane` associates the EIP with the only control plane
     or with the CLB, and adds several control planes to the server group, once they exist.
@@ -117,7 +118,7 @@ class Endpoint(pulumi.ComponentResource):
             tags=dict(plan.tags),
             opts=child,
         )
-        access, entries = self._make_access_list()
+        lists, entries = self._make_access_lists()
         listener = slb.Listener(
             self._name,
             load_balancer_id=balancer.id,
@@ -129,9 +130,9 @@ class Endpoint(pulumi.ComponentResource):
             health_check="on",
             health_check_type="tcp",
             health_check_connect_port=API_SERVER,
-            acl_status="off" if access is None else "on",
-            acl_type=None if access is None else "white",
-            acl_ids=None if access is None else [access.id],
+            acl_status="on" if lists else "off",
+            acl_type="white" if lists else None,
+            acl_ids=[each.id for each in lists] or None,
             # The list has its entries before the listener uses it: "If a whitelist is configured
             # but no IP address is added to the whitelist, the listener forwards all requests"
             # (https://www.alibabacloud.com/help/doc-detail/86001.html).
@@ -142,27 +143,35 @@ class Endpoint(pulumi.ComponentResource):
             lambda ids: str(ids[0])
         )
 
-    def _make_access_list(self) -> tuple[slb.Acl | None, list[slb.AclEntryAttachment]]:
+    def _make_access_lists(self) -> tuple[list[slb.Acl], list[slb.AclEntryAttachment]]:
         plan = self._args.plan
         child = pulumi.ResourceOptions(parent=self)
-        cidrs = admitted(plan)
-        if not cidrs:
-            return None, []
-        access = slb.Acl(
-            self._name,
-            name=self._name,
-            ip_version="ipv4",
-            resource_group_id=plan.resource_group,
-            tags=dict(plan.tags),
-            opts=child,
-        )
-        entries = [
-            slb.AclEntryAttachment(
-                f"{self._name}-{name}", acl_id=access.id, entry=str(cidr), opts=child
+        lists: list[slb.Acl] = []
+        entries: list[slb.AclEntryAttachment] = []
+        for list_name, networks in access_lists(plan).items():
+            access = slb.Acl(
+                list_name,
+                name=list_name,
+                ip_version="ipv4",
+                resource_group_id=plan.resource_group,
+                tags=dict(plan.tags),
+                opts=child,
             )
-            for name, cidr in cidrs.items()
-        ]
-        return access, entries
+            lists.append(access)
+            before: list[pulumi.Resource] = []
+            # A list refuses a change of its entries while it works on another one
+            # (AclEntryProcessing). The provider repeats it with growing pauses, and gives up after
+            # five minutes.
+            for name, cidr in networks.items():
+                entry = slb.AclEntryAttachment(
+                    f"{list_name}-{name}",
+                    acl_id=access.id,
+                    entry=str(cidr),
+                    opts=pulumi.ResourceOptions(parent=self, depends_on=before),
+                )
+                entries.append(entry)
+                before = [entry]
+        return lists, entries
 
 
 def _balancer_vswitch(plan: ClusterPlan) -> str:

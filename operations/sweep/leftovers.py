@@ -15,6 +15,7 @@ from planning.model import ClusterPlan
 from planning.names import (
     api_endpoint_name,
     controller_role_name,
+    is_access_list_name,
     nat_eip_name,
     own_tags,
     vswitch_name,
@@ -65,7 +66,7 @@ class OwnedNames:
     """Names of vSwitches, of their SNAT entries and of their CIDR reservations."""
     eips: frozenset[str]
     admitted: frozenset[str]
-    """The entries of the access control list of the API server's load balancer."""
+    """The entries of the access control lists of the API server's load balancer."""
 
     @classmethod
     def of(cls, plan: ClusterPlan) -> OwnedNames:
@@ -256,7 +257,9 @@ def _server_groups(survey: _Survey) -> Iterator[Leftover]:
             "slb", "DescribeVServerGroups", "VServerGroups", "VServerGroup", LoadBalancerId=id_
         ):
             group_id, name = str(group["VServerGroupId"]), str(group.get("VServerGroupName", ""))
-            if group_id not in survey.state.words and name == survey.owned.api:
+            if group_id not in survey.state.words and is_access_list_name(
+                survey.owned.cluster, name
+            ):
                 yield Leftover(kind="server group", id=group_id, name=name, sign=BY_PARENT, of=id_)
 
 
@@ -319,7 +322,8 @@ def _access_lists(survey: _Survey) -> Iterator[Leftover]:
     for acl in _access_control_lists(survey):
         id_, name = str(acl["AclId"]), str(acl.get("AclName") or "")
         sign = survey.sign(acl, id_=id_, name=name)
-        if sign is None and id_ not in survey.state.words and name == survey.owned.api:
+        ours = is_access_list_name(survey.owned.cluster, name)
+        if sign is None and ours and id_ not in survey.state.words:
             is_unfinished = not tags_of(acl) and not _entries_of(survey.api, id_)
             sign = BY_NAME if is_unfinished else None
         if sign is not None:

@@ -390,7 +390,11 @@ ANSWERS: Final[Mapping[str, Answer]] = {
         "done in place.",
         remedy="Reach the API server from inside the VPC, or make a new stack.",
     ),
-    "kubernetes.endpoint.allowedCidrs": _answer(Kind.CREATED, "Rules or list entries come and go."),
+    "kubernetes.endpoint.allowedCidrs": _answer(
+        Kind.CREATED,
+        "Rules or list entries come and go. Refused where one list would have more than ten "
+        "entries until the end of the run.",
+    ),
     "kubernetes.endpoint.bandwidth": _answer(Kind.IN_PLACE, "Of the EIP."),
     "kubernetes.endpoint.certSans": _answer(
         Kind.REFUSED,
@@ -454,13 +458,13 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     "cloudController.backendType": _answer(Kind.IN_PLACE, "The controller moves backends over."),
     "namespaces.*": _answer(
         Kind.CREATED,
-        "The namespace is created; one that leaves the stack file stays in the cluster with "
-        "everything in it.",
+        "The namespace is created, unless it exists; one that leaves the stack file stays in the "
+        "cluster with everything in it.",
     ),
     "namespaces.*.create": _answer(
         Kind.CREATED,
-        "true creates it, and fails if it exists; with false it stays and is no longer this "
-        "stack's.",
+        "true creates it, or takes over one that exists; with false it stays and is no longer "
+        "this stack's.",
     ),
     "services.*": _answer(
         Kind.CREATED,

@@ -14,6 +14,7 @@ from planning.transitions.earlier import planned_settings
 from planning.transitions.holders import Cluster, Holders
 from planning.transitions.part import Part, Phase, together
 from planning.transitions.reading import EarlierRelease, Record
+from planning.transitions.rules.access_list import check_access_list
 from planning.transitions.rules.addresses import check_addresses
 from planning.transitions.rules.counting import check_counting
 from planning.transitions.rules.moves import check_moves
@@ -67,6 +68,7 @@ def check_edit(before: Record | EarlierRelease, after: Record, cluster: Cluster)
             check_addresses(before, after, cluster),
             check_moves(before, after, nodes),
             check_one_of_a_kind(before, after),
+            check_access_list(before, after),
             check_protection(before, after, nodes),
         )
     )

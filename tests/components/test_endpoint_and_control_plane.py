@@ -68,6 +68,26 @@ def test_the_public_load_balancer_admits_only_allowed_networks_and_our_own(three
     assert entries == {"203.0.113.0/24", *switches}
 
 
+def test_more_than_ten_networks_are_in_several_lists_of_the_listener() -> None:
+    document = three_control_planes()
+    document["kubernetes"]["endpoint"]["allowedCidrs"] = [f"198.51.{n}.0/24" for n in range(12)]
+    run = deploy(document)
+    entries = {entry.inputs["entry"]: entry for entry in run.of("AclEntryAttachment").values()}
+    lists = run.of("Acl")
+    assert set(entries) >= {f"198.51.{n}.0/24" for n in range(12)}
+    assert len(lists) == 2
+    assert len(run.one("Listener").inputs["aclIds"]) == 2
+    assert {entry.urn for entry in entries.values()} <= set(run.one("Listener").dependencies)
+
+
+def test_the_entries_of_a_list_are_added_one_after_another(three: Run) -> None:
+    first, *others = three.of("AclEntryAttachment").values()
+    before = first.urn
+    for entry in others:
+        assert before in entry.dependencies
+        before = entry.urn
+
+
 def test_an_allowed_network_that_is_a_vswitch_of_ours_has_no_entry_of_its_own() -> None:
     document = three_control_planes()
     ours = document["network"]["subnets"]["primary"]["zones"]["cn-hangzhou-i"]["cidr"]

@@ -19,6 +19,7 @@ from localcloud.products.nlb.entities import (
     NlbZone,
 )
 from localcloud.products.nlb.server_group.backends import check_port, interface_of
+from localcloud.products.slb import access_control_lists
 from localcloud.products.slb.entities import (
     AccessControlList,
     Listener,
@@ -154,7 +155,11 @@ def _backend(store: Store, server: Server, port: int) -> dict[str, Any] | None:
 
 
 def _access(store: Store, listener: Listener) -> list[dict[str, Any]]:
-    """The listener's access control list as ingress rules; without one it admits everybody."""
+    """The listener's access control lists as ingress rules.
+
+    Without lists, and with lists that have no entries, it admits everybody
+    (https://www.alibabacloud.com/help/en/slb/classic-load-balancer/user-guide/overview-3).
+    """
 
     def rule(source: str, policy: str, priority: int) -> dict[str, Any]:
         return {
@@ -167,12 +172,16 @@ def _access(store: Store, listener: Listener) -> list[dict[str, Any]]:
         }
 
     everybody = rule(_ANYWHERE, "accept", 2)
-    acl = store.find(AccessControlList, listener.setting("AclId"))
-    if acl is None or listener.setting("AclStatus") != "on":
+    lists = [
+        store.find(AccessControlList, id_)
+        for id_ in access_control_lists.ids(listener.setting("AclId"))
+    ]
+    blocks = [block for acl in lists if acl is not None for block, _ in acl.entries]
+    if not blocks or listener.setting("AclStatus") != "on":
         return [everybody]
     if listener.setting("AclType") == "black":
-        return [everybody, *(rule(block, "drop", 1) for block, _ in acl.entries)]
-    return [rule(block, "accept", 1) for block, _ in acl.entries]
+        return [everybody, *(rule(block, "drop", 1) for block in blocks)]
+    return [rule(block, "accept", 1) for block in blocks]
 
 
 def _listener(store: Store, balancer: LoadBalancer, listener: Listener) -> dict[str, Any]:

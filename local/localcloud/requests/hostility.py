@@ -54,6 +54,11 @@ SPREAD_SECONDS: Final = 10.0
 Alibaba Cloud states a bound. The provider 1.285.0 does not repeat RunInstances or
 AttachInstanceRamRole for a role that ECS does not see yet, so a longer time would fail runs."""
 
+ENTRY_SECONDS: Final = 0.3
+"""How long, at the real pace, an access control list of CLB takes no change of its entries after
+another one. No page has a bound; the provider 1.285.0 repeats both actions on AclEntryProcessing
+(resource_alicloud_slb_acl_entry_attachment.go)."""
+
 SLOWEST: Final = 4.0
 """By how much an NLB's creation and deletion may exceed their usual time."""
 
@@ -132,6 +137,11 @@ def slowed(cloud: Cloud, seconds: float, *about: object) -> float:
     if cloud.hostile is None:
         return seconds
     return seconds * _random(cloud, "slowed", *about).uniform(1, SLOWEST)
+
+
+def works_on_entries(cloud: Cloud, since: float, now: float) -> bool:
+    """Whether an access control list still works on the change of its entries at `since`."""
+    return cloud.hostile is not None and now - since < ENTRY_SECONDS * cloud.delay_scale
 
 
 def shows_tags(cloud: Cloud, since: float, now: float, *about: object) -> bool:

@@ -29,11 +29,11 @@ _MOST_ITEMS: Final = 1000
 
 
 def page(
-    items: Sequence[T], number: int | None, size: int | None, *, most: int = 100
+    items: Sequence[T], number: int | None, size: int | None, *, usual: int = 10, most: int = 100
 ) -> tuple[Sequence[T], int, int]:
-    """The items of a page, its number and its size (default 1 and 10)."""
+    """The items of a page, its number and its size (default 1 and `usual`)."""
     at = 1 if number is None else number
-    length = 10 if size is None else size
+    length = usual if size is None else size
     if at < 1:
         raise invalid("PageNumber", at, "pages are numbered from 1")
     if not 1 <= length <= most:
@@ -84,9 +84,10 @@ def numbered(  # noqa: PLR0913, PLR0917  # what all such answers are made of
     request: Paged,
     show: Callable[[T], object],
     most: int = 100,
+    usual: int = 10,
 ) -> dict[str, object]:
     """An answer of the older kind: a page of rows under `outer.inner`, and the page's number."""
-    part, number, size = page(rows, request.page_number, request.page_size, most=most)
+    part, number, size = page(rows, request.page_number, request.page_size, usual=usual, most=most)
     return {
         outer: {inner: [show(row) for row in part]},
         "TotalCount": len(rows),

@@ -86,7 +86,7 @@ def test_a_namespace_comes_before_its_services_and_stays() -> None:
             }
         )
     )
-    (namespace,) = run.of("Namespace").values()
+    (namespace,) = run.of("NamespacePatch").values()
     assert namespace.inputs["metadata"] == {"name": "shop"}
     assert namespace.retain_on_delete
     assert namespace.urn in run.needed_by(run.of("Service")["small-web"])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 ECS: Final = "localcloud.products.ecs"
+SLB: Final = "localcloud.products.slb"
 VPC: Final = "localcloud.products.vpc"
 VARIABLE: Final = "MUTATION"
 """The environment variable that names the rule to switch off."""
@@ -454,5 +455,21 @@ MUTATIONS: Final = (
         before="now - first.at > LIFETIME_SECONDS",
         after="True",
         tests=_by_sdk("vpc_by_sdk", "the_same_client_token_makes_one_resource"),
+    ),
+    Mutation(
+        rule="an access control list shows ten entries without a page",
+        module=f"{SLB}.access_control_lists",
+        function="describe_access_control_list_attribute",
+        before="request.page_size,",
+        after="request.page_size or _LARGEST_PAGE,",
+        tests=("tests/localcloud/published/test_page_sizes.py", "-k", "ten_entries"),
+    ),
+    Mutation(
+        rule="the lists of a listener have different entries",
+        module=f"{SLB}.access_control_lists",
+        function="check_lists",
+        before="check_differ(",
+        after="len(",
+        tests=_by_sdk("clb_parts_by_sdk", "the_lists_of_a_listener_have_different_entries"),
     ),
 )

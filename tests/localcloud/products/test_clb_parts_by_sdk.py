@@ -177,6 +177,57 @@ def test_an_access_control_list_is_kept_while_a_listener_uses_it(place: Place) -
         slb("DescribeAccessControlListAttribute", **one)
 
 
+def listed(place: Place, name: str, *blocks: str) -> str:
+    acl = str(place.api.slb("CreateAccessControlList", AclName=name)["AclId"])
+    add(place, acl, *blocks)
+    return acl
+
+
+def add(place: Place, acl: str, *blocks: str) -> None:
+    entries = json.dumps([{"entry": block} for block in blocks])
+    place.api.slb("AddAccessControlListEntry", AclId=acl, AclEntrys=entries)
+
+
+def test_a_listener_has_at_most_three_access_control_lists(place: Place) -> None:
+    lists = [listed(place, f"n{n}", f"10.{n}.0.0/16") for n in range(4)]
+    with refused("InvalidParameter"):
+        https(place, uploaded(place.api), AclStatus="on", AclType="white", AclId=",".join(lists))
+
+
+def test_the_lists_of_a_listener_have_different_entries(place: Place) -> None:
+    first, second = listed(place, "a", "10.1.0.0/16"), listed(place, "b", "10.2.0.0/16")
+    third = listed(place, "c", "10.1.0.0/16")
+    with refused("InvalidParameter"):
+        https(place, uploaded(place.api), AclStatus="on", AclType="white", AclId=f"{first},{third}")
+    https(
+        place,
+        uploaded(place.api, "b.example"),
+        AclStatus="on",
+        AclType="white",
+        AclId=f"{first},{second}",
+    )
+    with refused("InvalidParameter"):
+        add(place, second, "10.1.0.0/16")
+    add(place, second, "10.3.0.0/16")
+
+
+def test_the_name_of_an_access_control_list_is_unique(place: Place) -> None:
+    listed(place, "office", "10.1.0.0/16")
+    other = listed(place, "home", "10.1.0.0/16")
+    with refused("AclNameExist"):
+        place.api.slb("CreateAccessControlList", AclName="office")
+    with refused("AclNameExist"):
+        place.api.slb("SetAccessControlListAttribute", AclId=other, AclName="office")
+    place.api.slb("SetAccessControlListAttribute", AclId=other, AclName="home")
+
+
+def test_an_account_has_at_most_fifty_access_control_lists(place: Place) -> None:
+    for n in range(50):
+        place.api.slb("CreateAccessControlList", AclName=f"n{n}")
+    with refused("AclNumberOverLimit"):
+        place.api.slb("CreateAccessControlList", AclName="one more")
+
+
 def test_a_server_is_healthy_while_its_machine_runs(place: Place) -> None:
     slb, instance = place.api.slb, place.run()
     clb = intranet(place)

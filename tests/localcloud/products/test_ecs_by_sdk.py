@@ -482,6 +482,19 @@ def test_an_instance_has_one_ram_role(place: Place) -> None:
     place.api.ram("DeleteRole", RoleName="r")
 
 
+def test_an_instance_with_another_role_is_a_failure_in_the_answer(place: Place) -> None:
+    first, second = place.run(), place.run()
+    for role in ("r", "other"):
+        place.api.ram("CreateRole", RoleName=role, AssumeRolePolicyDocument=TRUST)
+    place.api.ecs("AttachInstanceRamRole", InstanceIds=f'["{first}"]', RamRoleName="r")
+    answer = place.api.ecs(
+        "AttachInstanceRamRole", InstanceIds=f'["{first}", "{second}"]', RamRoleName="other"
+    )
+    results = answer["AttachInstanceRamRoleResults"]["AttachInstanceRamRoleResult"]
+    assert (answer["TotalCount"], answer["FailCount"]) == (2, 1)
+    assert [(r["InstanceId"], r["Success"]) for r in results] == [(first, False), (second, True)]
+
+
 def test_an_eip_is_shown_on_its_instance_and_freed_with_it(place: Place) -> None:
     instance_id = place.run()
     eip = place.api.vpc("AllocateEipAddress")

@@ -81,6 +81,33 @@ def test_the_machines_view_has_an_internet_clb_in_the_vpc_of_its_backends(
     assert sorted(listeners) == [(80, True, [30080]), (999, False, [30080])]
 
 
+@pytest.mark.parametrize(
+    ("lists", "sources"),
+    [
+        ((("10.1.0.0/16",), ("10.2.0.0/16", "10.3.0.0/16")), {f"10.{n}.0.0/16" for n in (1, 2, 3)}),
+        (((), ()), {"0.0.0.0/0"}),
+    ],
+    ids=["entries", "no entries"],
+)
+def test_a_listener_admits_what_any_of_its_access_control_lists_has(
+    place: Place, cloud: CloudThread, lists: tuple[tuple[str, ...], ...], sources: set[str]
+) -> None:
+    slb = place.api.slb
+    ids = [slb("CreateAccessControlList", AclName=f"n{n}")["AclId"] for n in range(len(lists))]
+    for acl, blocks in zip(ids, lists, strict=True):
+        if blocks:
+            entries = json.dumps([{"entry": block} for block in blocks])
+            slb("AddAccessControlListEntry", AclId=acl, AclEntrys=entries)
+    one = {"LoadBalancerId": intranet(place), "ListenerPort": 999}
+    access = {"AclStatus": "on", "AclType": "white", "AclId": ",".join(ids)}
+    slb("CreateLoadBalancerTCPListener", BackendServerPort=80, Bandwidth=-1, **access, **one)
+    slb("StartLoadBalancerListener", **one)
+    backend = json.dumps([{"ServerId": place.run()}])
+    slb("AddBackendServers", BackendServers=backend, LoadBalancerId=one["LoadBalancerId"])
+    [balancer] = ask(cloud.places, "GET", "/machines")["load_balancers"]
+    assert {rule["source"] for rule in balancer["listeners"][0]["ingress"]} == sources
+
+
 def test_an_eip_can_be_on_an_intranet_clb(place: Place) -> None:
     clb = intranet(place)
     eip = place.api.vpc("AllocateEipAddress")["AllocationId"]

@@ -12,7 +12,7 @@ import functools
 import json
 import sys
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -226,8 +226,17 @@ def _error_code_lines() -> Iterator[str]:
         yield _sources(product, [row for row in rows if row.product == product])
     yield _sources("**all**", rows)
     yield ""
-    guesses = (f"`{row.code}` ({_place(row)})" for row in rows if row.is_guess)
-    yield f"Guesses: {', '.join(guesses)}."
+    yield f"Guesses: {_codes(row for row in rows if row.is_guess)}."
+    yield ""
+    yield f"The code has a source, and the status is a guess: {_codes(_by_status(rows))}."
+
+
+def _by_status(rows: Iterable[error_codes.Row]) -> Iterator[error_codes.Row]:
+    return (row for row in rows if row.has_guessed_status and not row.is_guess)
+
+
+def _codes(rows: Iterable[error_codes.Row]) -> str:
+    return ", ".join(f"`{row.code}` ({_place(row)})" for row in rows) or "none"
 
 
 def _place(row: error_codes.Row) -> str:

@@ -4,7 +4,8 @@
 code, HTTP status, source. The source `published` means that the error table of the action's page
 lists the code with that status, as the vendor's API metadata of 2025-12-19 has it. Any other source
 names the page, client or log that shows the code; a source that begins with `guess` means that
-none was found. Products without a row are not compared with the table.
+none was found, and one that ends with `the status is a guess` shows the code only. Products without
+a row are not compared with the table.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ TABLE: Final = Path(__file__).with_name("error_codes.tsv")
 PUBLISHED: Final = "published"
 ANY_ACTION: Final = "*"
 _GUESS: Final = "guess"
+_GUESSED_STATUS: Final = "the status is a guess"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class Row:
     def is_guess(self) -> bool:
         """Whether it has no source."""
         return self.source.startswith(_GUESS)
+
+    @property
+    def has_guessed_status(self) -> bool:
+        """Whether its source shows the code without a status."""
+        return self.source.endswith(_GUESSED_STATUS)
 
 
 @functools.cache

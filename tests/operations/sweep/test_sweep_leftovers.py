@@ -249,6 +249,8 @@ def test_an_entry_of_a_creation_that_was_cut_off_goes_although_the_plan_has_it_n
     ("name", "blocks", "expected"),
     [
         ("guide-api", [], [("access control list", "acl-1", BY_NAME)]),
+        ("guide-api-0123abcd", [], [("access control list", "acl-1", BY_NAME)]),
+        ("guide-api-api", [], []),
         ("guide-api", ["10.1.0.0/16"], []),
         ("theirs", [], []),
     ],

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Final
 
 from localcloud.products.lookup import Lookup
 from localcloud.products.vpc.entities import DEFAULT_RESOURCE_GROUP
-from localcloud.requests import paging, tags
+from localcloud.requests import hostility, paging, tags
 from localcloud.requests.actions import Answer, Call, action
 from localcloud.requests.tags import TagParameter
 from localcloud.wire.errors import ApiError, invalid
@@ -20,6 +21,13 @@ from .tagging import TAG_CODES
 
 _MOST_ENTRIES: Final = 300
 _MOST_AT_ONCE: Final = 50
+_MOST_LISTS: Final = 50
+"""Of an account in a region
+(https://www.alibabacloud.com/help/doc-detail/70015.htm)."""
+_LARGEST_PAGE: Final = 50
+MOST_OF_A_LISTENER: Final = 3
+"""Lists that a listener uses
+(https://www.alibabacloud.com/help/en/slb/classic-load-balancer/user-guide/overview-3)."""
 
 
 find: Final = Lookup(AccessControlList, "Acl", "AclNotExist", 400)
@@ -49,6 +57,9 @@ def create_access_control_list(call: Call, request: CreateAccessControlList) -> 
     """Create an empty access control list."""
     if request.address_ip_version not in {"ipv4", "ipv6"}:
         raise invalid("AddressIPVersion", request.address_ip_version, "it must be ipv4 or ipv6")
+    if len(call.store.all(AccessControlList)) >= _MOST_LISTS:
+        raise ApiError("AclNumberOverLimit", f"At most {_MOST_LISTS} lists in a region.")
+    _check_name(call, request.acl_name)
     acl = call.store.put(
         AccessControlList(
             id=call.new_id("acl"),
@@ -60,6 +71,12 @@ def create_access_control_list(call: Call, request: CreateAccessControlList) -> 
         )
     )
     return {"AclId": acl.id}
+
+
+def _check_name(call: Call, name: str) -> None:
+    """Raise if a list has the name: names are unique in a region (DescribeAccessControlLists)."""
+    if any(acl.name == name for acl in call.store.all(AccessControlList)):
+        raise ApiError("AclNameExist", f"The name {name[:80]!r} already exists.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +113,7 @@ def describe_access_control_lists(call: Call, request: DescribeAccessControlList
         and request.address_ip_version in {None, "", a.ip_version}
         and tags.match(a.tags, request.tag)
     ]
-    page = paging.numbered("Acls", "Acl", acls, request, _shown, most=50)
+    page = paging.numbered("Acls", "Acl", acls, request, _shown, most=_LARGEST_PAGE)
     return {**page, "Count": len(acls)}
 
 
@@ -115,11 +132,20 @@ class DescribeAccessControlListAttribute:
 def describe_access_control_list_attribute(
     call: Call, request: DescribeAccessControlListAttribute
 ) -> Answer:
-    """Describe a list's entries and the listeners that use it."""
+    """Describe a page of a list's entries, and the listeners that use it.
+
+    A page has 10 entries by default and 50 at most
+    (https://www.alibabacloud.com/help/en/slb/classic-load-balancer/developer-reference/api-slb-2014-05-15-describeaccesscontrollistattribute).
+    """
     acl = find(call, request.acl_id)
     comment = request.acl_entry_comment
     entries = [e for e in acl.entries if not comment or e[1] == comment]
-    part, _, _ = paging.page(entries, request.page, request.page_size or 50)
+    part, _, _ = paging.page(
+        hostility.shuffled(call.cloud, entries),
+        request.page,
+        request.page_size,
+        most=_LARGEST_PAGE,
+    )
     users = [
         {
             "LoadBalancerId": b.id,
@@ -153,7 +179,10 @@ class SetAccessControlListAttribute:
 @action(writes=True)
 def set_access_control_list_attribute(call: Call, request: SetAccessControlListAttribute) -> Answer:
     """Rename a list."""
-    call.store.change(find(call, request.acl_id), name=request.acl_name)
+    acl = find(call, request.acl_id)
+    if acl.name != request.acl_name:
+        _check_name(call, request.acl_name)
+    call.store.change(acl, name=request.acl_name)
     return {}
 
 
@@ -197,6 +226,11 @@ def _block(acl: AccessControlList, text: str) -> str:
     return str(block)
 
 
+def _check_ready(call: Call, acl: AccessControlList) -> None:
+    if hostility.works_on_entries(call.cloud, acl.changed, call.now):
+        raise ApiError("AclEntryProcessing", f"The entries of {acl.id} are being changed.")
+
+
 def _few(entries: tuple[EntryParameter, ...]) -> None:
     if len(entries) > _MOST_AT_ONCE:
         raise invalid("AclEntrys", len(entries), f"a request has at most {_MOST_AT_ONCE} entries")
@@ -211,6 +245,7 @@ def add_access_control_list_entry(call: Call, request: AddAccessControlListEntry
     """
     acl = find(call, request.acl_id)
     _few(request.acl_entrys)
+    _check_ready(call, acl)
     entries = dict(acl.entries)
     added = {_block(acl, e.entry): e.comment for e in request.acl_entrys}
     if present := sorted(added.keys() & entries.keys()):
@@ -221,7 +256,13 @@ def add_access_control_list_entry(call: Call, request: AddAccessControlListEntry
     entries |= added
     if len(entries) > _MOST_ENTRIES:
         raise ApiError("AclEntryExceedLimit", f"At most {_MOST_ENTRIES} entries in a list.")
-    call.store.change(acl, entries=tuple(entries.items()))
+    for balancer in call.store.all(LoadBalancer):
+        for listener in balancer.listeners:
+            used = ids(listener.setting("AclId"))
+            if acl.id in used:
+                others = [find(call, other) for other in used if other != acl.id]
+                check_differ([frozenset(entries), *(frozenset(dict(o.entries)) for o in others)])
+    call.store.change(acl, entries=tuple(entries.items()), changed=call.now)
     return {}
 
 
@@ -230,11 +271,33 @@ def remove_access_control_list_entry(call: Call, request: RemoveAccessControlLis
     """Remove entries from a list. An unknown entry is not an error."""
     acl = find(call, request.acl_id)
     _few(request.acl_entrys)
+    _check_ready(call, acl)
     if not acl.entries:
         raise ApiError("AclEntryEmpty", f"The Acl {acl.id} has no entry.")
     gone = {_block(acl, e.entry) for e in request.acl_entrys}
-    call.store.change(acl, entries=tuple(e for e in acl.entries if e[0] not in gone))
+    left = tuple(e for e in acl.entries if e[0] not in gone)
+    call.store.change(acl, entries=left, changed=call.now)
     return {}
+
+
+def check_lists(call: Call, text: str) -> None:
+    """Raise unless a listener may use the lists of an AclId together.
+
+    It uses at most three, and no two of them have the same entry (same page as
+    MOST_OF_A_LISTENER). The page has no codes.
+    """
+    lists = [find(call, one) for one in ids(text)]
+    if len(lists) > MOST_OF_A_LISTENER:
+        raise invalid("AclId", text, f"a listener uses at most {MOST_OF_A_LISTENER} lists")
+    check_differ([frozenset(dict(acl.entries)) for acl in lists])
+
+
+def check_differ(lists: Sequence[frozenset[str]]) -> None:
+    """Raise if two lists of one listener have the same entry."""
+    for place, entries in enumerate(lists):
+        for other in lists[place + 1 :]:
+            for block in sorted(entries & other):
+                raise invalid("AclId", block, "the lists of a listener have different entries")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -160,7 +160,10 @@ class ForwardingRule:
 
 @dataclass(frozen=True, kw_only=True)
 class AccessControlList:
-    """An access control list, whose entries are blocks with comments."""
+    """An access control list, whose entries are blocks with comments.
+
+    `changed` is when entries came or went.
+    """
 
     INDEXES: ClassVar[Indexes] = MappingProxyType({})
 
@@ -168,6 +171,7 @@ class AccessControlList:
     name: str
     ip_version: str
     entries: tuple[tuple[str, str], ...] = ()
+    changed: float = 0.0
     resource_group_id: str
     created: float
     tags: Tags = ()

@@ -249,8 +249,7 @@ def _check_named(call: Call, request: Settings, protocol: str) -> None:
         )
         if group.load_balancer_id != request.load_balancer_id:
             raise invalid("VServerGroupId", group.id, "it belongs to another CLB")
-    for acl_id in access_control_lists.ids(request.acl_id or ""):
-        access_control_lists.find(call, acl_id)
+    access_control_lists.check_lists(call, request.acl_id or "")
     if protocol == "https" and request.server_certificate_id:
         certificates.find(
             call, request.server_certificate_id, certificates.SERVER, code=_NO_CERTIFICATE

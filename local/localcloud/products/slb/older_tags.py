@@ -91,4 +91,4 @@ def describe_tags(call: Call, request: DescribeTags) -> Answer:
         (key, value), count = row
         return {"TagKey": key, "TagValue": value, "InstanceCount": count}
 
-    return paging.numbered("TagSets", "TagSet", sorted(counted.items()), request, shown)
+    return paging.numbered("TagSets", "TagSet", sorted(counted.items()), request, shown, usual=50)

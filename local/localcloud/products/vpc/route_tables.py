@@ -57,7 +57,7 @@ def _table_shown(call: Call, v: Vpc) -> dict[str, object]:
     }
 
 
-_TABLES: Final = Table("RouterTableList", "RouterTableListType", _table_shown)
+_TABLES: Final = Table("RouterTableList", "RouterTableListType", _table_shown, most=50)
 
 
 @action()

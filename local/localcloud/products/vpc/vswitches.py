@@ -491,6 +491,7 @@ def list_vswitch_cidr_reservations(call: Call, request: ListVSwitchCidrReservati
         reservations,
         request.next_token,
         request.max_results,
+        usual=10,
         most=100,
         codes=paging.ILLEGAL_CODES,
     )

@@ -10,7 +10,6 @@ from localcloud.products.ecs.entities import Instance
 from localcloud.products.ecs.instance.instances import several
 from localcloud.products.pages import PageRequest, Table
 from localcloud.requests.actions import Answer, Call, action
-from localcloud.wire.errors import ApiError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,23 +35,31 @@ def _success(instance_id: str) -> dict[str, object]:
     return {"InstanceId": instance_id, "Success": True, "Code": "200", "Message": "success"}
 
 
+def _failure(instance_id: str, message: str) -> dict[str, object]:
+    return {"InstanceId": instance_id, "Success": False, "Code": "400", "Message": message}
+
+
 @action(writes=True)
 def attach_instance_ram_role(call: Call, request: AttachInstanceRamRole) -> Answer:
-    """Attach a RAM role to instances. An instance has at most one."""
+    """Attach a RAM role to instances. An instance has at most one.
+
+    The answer has a result for each instance: "If any other value [than 200] is returned, the RAM
+    role failed to be bound" (intl.en-US/API Reference/Instances/AttachInstanceRamRole.md of
+    AlibabaCloudDocs/ecs). The page has no value for an instance with another role.
+    """
     existing.ecs_role(call, request.ram_role_name, untrusting_status=404)
-    for instance_id in request.instance_ids:
-        instance = existing.instance(call, instance_id)
+    instances = [existing.instance(call, each) for each in request.instance_ids]
+    results = []
+    for instance in instances:
         if instance.ram_role and instance.ram_role != request.ram_role_name:
-            raise ApiError(
-                "InvalidOperation.RamRoleAlreadyAttached",
-                f"{instance.id} already has the RAM role {instance.ram_role}.",
-            )
+            results.append(_failure(instance.id, f"It has the RAM role {instance.ram_role}."))
+            continue
         call.store.change(instance, ram_role=request.ram_role_name)
-    results = [_success(instance_id) for instance_id in request.instance_ids]
+        results.append(_success(instance.id))
     return {
         "RamRoleName": request.ram_role_name,
         "TotalCount": len(results),
-        "FailCount": 0,
+        "FailCount": sum(not result["Success"] for result in results),
         "AttachInstanceRamRoleResults": {"AttachInstanceRamRoleResult": results},
     }
 

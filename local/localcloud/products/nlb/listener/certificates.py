@@ -55,7 +55,7 @@ def associate(call: Call, request: AssociateAdditionalCertificatesWithListener) 
         )
     if len(request.additional_certificate_ids) > _MOST_AT_ONCE:
         raise ApiError(
-            "IllegalParamSize.AdditionalCertificateIds",
+            "IllegalParamSize.certificateIds",
             f"At most {_MOST_AT_ONCE} certificates at a time.",
         )
     present = {*listener.certificate_ids, *listener.additional_certificate_ids}
@@ -115,5 +115,7 @@ def list_listener_certificates(call: Call, request: ListListenerCertificates) ->
         if kind.lower() == kind_filter
         and (not request.certificate_ids or certificate_id in request.certificate_ids)
     ]
-    page = paging.listed("Certificates", certificates, request.next_token, request.max_results)
+    page = paging.listed(
+        "Certificates", certificates, request.next_token, request.max_results, most=50
+    )
     return {**page, "CertificateIds": [row["CertificateId"] for row in certificates]}
