@@ -115,13 +115,13 @@ def test_only_a_basic_group_lets_out_what_no_rule_judges(
     place = Place(api)
     created = api.ecs("CreateSecurityGroup", VpcId=place.vpc, SecurityGroupType=kind)
     group = created["SecurityGroupId"]
-    rule = {"IpProtocol": "tcp", "PortRange": "25/25", "DestCidrIp": "10.0.0.0/8", "Policy": "drop"}
+    rule = {"IpProtocol": "tcp", "PortRange": "25/25", "DestCidrIp": "10.0.0.0/8"}
     api.ecs("AuthorizeSecurityGroupEgress", SecurityGroupId=group, Permissions=[rule])
     place.run(place.eni(SecurityGroupIds=[group])["NetworkInterfaceId"])
     _, view = send(cloud, "GET", "/machines")
     (nic,) = view["instances"][0]["interfaces"]
     judged, *others = nic["egress"]
-    assert (judged["destination"], judged["policy"]) == ("10.0.0.0/8", "drop")
+    assert (judged["destination"], judged["policy"]) == ("10.0.0.0/8", "accept")
     assert [rule["destination"] for rule in others] == destinations
     assert all(rule["policy"] == "accept" and rule["priority"] > 100 for rule in others)
 
