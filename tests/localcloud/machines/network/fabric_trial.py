@@ -53,7 +53,7 @@ FETCH = """
 import http.client, sys
 source, target = sys.argv[1:]
 try:
-    c = http.client.HTTPConnection(target, timeout=2, source_address=(source, 0))
+    c = http.client.HTTPConnection(target, 80, timeout=2, source_address=(source, 0))
     c.request("GET", "/ip")
     print(c.getresponse().read().decode())
 except OSError as error:
