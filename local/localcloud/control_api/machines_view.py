@@ -30,6 +30,8 @@ from localcloud.products.slb.entities import (
 from localcloud.products.vpc.eips import ECS_INSTANCE
 from localcloud.products.vpc.entities import (
     Eip,
+    Ipv6Address,
+    Ipv6Bandwidth,
     NatGateway,
     RouteEntry,
     SnatEntry,
@@ -364,6 +366,11 @@ class MachinesView:
                 translation
                 for nat in sorted(self._store.all(NatGateway), key=lambda n: n.id)
                 for translation in _translations(self._store, nat, now)
+            ],
+            "public_ipv6_addresses": [
+                {"vpc_id": address.vpc_id, "address": address.address}
+                for bandwidth in sorted(self._store.all(Ipv6Bandwidth), key=lambda b: b.id)
+                if (address := self._store.find(Ipv6Address, bandwidth.address_id)) is not None
             ],
             "addresses": [
                 {

@@ -7,7 +7,7 @@ import http.client
 import json
 import socket
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import IPv6Network, ip_network
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from localcloud.control_api.control_socket import ControlConnection
@@ -48,6 +48,11 @@ class Interface:
         """Every IPv4 address of the ENI, those of its prefixes too."""
         of_prefixes = (str(ip) for prefix in self.prefixes for ip in ip_network(prefix))
         return (self.address, *self.secondary_addresses, *of_prefixes)
+
+    @property
+    def ipv6_gateway(self) -> str:
+        """The third address from the end of the vSwitch's IPv6 block; empty without a block."""
+        return str(IPv6Network(self.ipv6_network)[-3]) if self.ipv6_network else ""
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Self:

@@ -119,6 +119,11 @@ class Supervisor:
                         "translations": [
                             raw for raw in document["translations"] if raw["vpc_id"] == vpc_id
                         ],
+                        "public_ipv6_addresses": [
+                            raw["address"]
+                            for raw in document["public_ipv6_addresses"]
+                            if raw["vpc_id"] == vpc_id
+                        ],
                     },
                 )
                 if vpc_id in self._vpcs:

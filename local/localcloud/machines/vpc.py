@@ -26,6 +26,7 @@ from localcloud.machines.kinds.virtual import VirtualMachines
 from localcloud.machines.network import filter, internet, relay, translation  # noqa: A004  # an ENI's
 from localcloud.machines.network.fabric import SOURCES_ADDRESS, Fabric
 from localcloud.machines.network.forwarding import Forwarding
+from localcloud.machines.network.ipv6_gateway import Ipv6Gateway
 from localcloud.machines.network.load_balancers import LoadBalancers, by_this_process
 from localcloud.machines.network.security_groups import SecurityGroups
 from localcloud.machines.network.translation import Translation, Translations
@@ -76,6 +77,7 @@ class Vpc:
         self._guard = None if virtual is None else filter.Filter(virtual.nft)
         self._groups = None if virtual is None else SecurityGroups(virtual.nft)
         self._translations = None if virtual is None else Translations(virtual.nft)
+        self._ipv6_gateway = None if virtual is None else Ipv6Gateway(virtual.nft)
         self._fabric = Fabric(self._guard)
         self._kind_of = self._kinds(tools)
         self._machines: dict[str, Machine] = {}
@@ -100,8 +102,8 @@ class Vpc:
         if self._virtual is not None:
             await dhcp.serve(self._interface_of)
             await resolver.serve(
-                dict.fromkeys(names.ALL, SOURCES_ADDRESS)
-                | dict.fromkeys(internet.NAMES, internet.ADDRESS)
+                dict.fromkeys(names.ALL, (SOURCES_ADDRESS,))
+                | dict.fromkeys(internet.NAMES, (internet.ADDRESS, internet.IPV6_ADDRESS))
             )
             self._internet = await asyncio.to_thread(internet.start, self._fabric)
             self._start(self._count_frames(self._state.with_suffix(".frames")))
@@ -144,7 +146,7 @@ class Vpc:
                 for nic in instance.interfaces:
                     for address in (nic.address, *nic.secondary_addresses):
                         self._by_address[address] = instance
-            await self._apply_rules([instance for instance, _ in instances], state["translations"])
+            await self._apply_rules([instance for instance, _ in instances], state)
             balancers = [LoadBalancer.read(raw) for raw in state["load_balancers"]]
             self._public = frozenset(b.address for b in balancers if b.internet)
             if self._forwarding is not None:
@@ -168,17 +170,18 @@ class Vpc:
                 self._machines[instance.id] = machine
                 self._start(machine.follow(instance, raw))
 
-    async def _apply_rules(self, instances: list[Instance], entries: list[dict[str, Any]]) -> None:
+    async def _apply_rules(self, instances: list[Instance], state: dict[str, Any]) -> None:
         """Judge and translate by the cloud's objects of now; try later what the kernel refuses."""
-        if self._groups is None or self._translations is None:
+        if self._groups is None or self._translations is None or self._ipv6_gateway is None:
             return
         translations = [
             *translation.of_machines(instances),
-            *(Translation.read(entry) for entry in entries),
+            *(Translation.read(entry) for entry in state["translations"]),
         ]
         nics = [nic for instance in instances for nic in instance.interfaces]
         try:
             await asyncio.to_thread(self._translations.follow, translations)
+            await asyncio.to_thread(self._ipv6_gateway.follow, state["public_ipv6_addresses"])
             await asyncio.to_thread(self._groups.follow, nics)
         except (filter.FilterError, subprocess.TimeoutExpired) as error:
             sys.stderr.write(f"The fabric has the rules of before: {error}\n")

@@ -41,12 +41,10 @@ def egress_rules_of(store: Store, group_ids: Iterable[str]) -> list[EgressRule]:
             if rule.direction == "egress"
         ]
         if group.kind == "normal":
-            everybody = "0.0.0.0/0"
-            rules.append(
-                EgressRule(
-                    destination=everybody, policy="accept", priority=BEHIND_ALL, **_EVERYTHING
-                )
-            )
+            rules += [
+                EgressRule(destination=each, policy="accept", priority=BEHIND_ALL, **_EVERYTHING)
+                for each in ("0.0.0.0/0", "::/0")
+            ]
     return rules
 
 

@@ -106,9 +106,11 @@ def test_each_eni_has_the_rules_of_its_own_security_groups(cloud: CloudThread, a
     ]
 
 
-@pytest.mark.parametrize(("kind", "without_rules"), [("normal", 1), ("enterprise", 0)])
+@pytest.mark.parametrize(
+    ("kind", "destinations"), [("normal", ["0.0.0.0/0", "::/0"]), ("enterprise", [])]
+)
 def test_only_a_basic_group_lets_out_what_no_rule_judges(
-    cloud: CloudThread, api: Api, kind: str, without_rules: int
+    cloud: CloudThread, api: Api, kind: str, destinations: list[str]
 ) -> None:
     place = Place(api)
     created = api.ecs("CreateSecurityGroup", VpcId=place.vpc, SecurityGroupType=kind)
@@ -120,10 +122,8 @@ def test_only_a_basic_group_lets_out_what_no_rule_judges(
     (nic,) = view["instances"][0]["interfaces"]
     judged, *others = nic["egress"]
     assert (judged["destination"], judged["policy"]) == ("10.0.0.0/8", "accept")
-    assert [(r["destination"], r["policy"]) for r in others] == [
-        ("0.0.0.0/0", "accept")
-    ] * without_rules
-    assert all(r["priority"] > 100 for r in others)
+    assert [rule["destination"] for rule in others] == destinations
+    assert all(rule["policy"] == "accept" and rule["priority"] > 100 for rule in others)
 
 
 def test_the_machines_view_has_the_snat_entries_that_the_default_route_leads_to(
@@ -147,6 +147,22 @@ def test_the_machines_view_has_the_snat_entries_that_the_default_route_leads_to(
     assert view["translations"] == [
         {"vpc_id": vpc_id, "source": "172.31.192.0/20", "addresses": [eip["EipAddress"]]}
     ]
+
+
+def test_the_machines_view_has_the_ipv6_addresses_with_bandwidth(
+    cloud: CloudThread, api: Api
+) -> None:
+    place = Place(api, ipv6=True)
+    gateway = api.vpc("CreateIpv6Gateway", VpcId=place.vpc)["Ipv6GatewayId"]
+    first, _ = (api.vpc("AllocateIpv6Address", VSwitchId=place.vswitch) for _ in range(2))
+    api.vpc(
+        "AllocateIpv6InternetBandwidth",
+        Ipv6GatewayId=gateway,
+        Ipv6AddressId=first["Ipv6AddressId"],
+        Bandwidth=10,
+    )
+    _, view = send(cloud, "GET", "/machines")
+    assert view["public_ipv6_addresses"] == [{"vpc_id": place.vpc, "address": first["Ipv6Address"]}]
 
 
 def test_a_long_poll_ends_with_the_next_change(cloud: CloudThread, api: Api) -> None:

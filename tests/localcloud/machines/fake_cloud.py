@@ -42,6 +42,7 @@ class FakeCloud:
         self.addresses: list[dict[str, Any]] = []
         self.load_balancers: list[dict[str, Any]] = []
         self.translations: list[dict[str, Any]] = []
+        self.public_ipv6_addresses: list[dict[str, Any]] = []
         self.disks: list[dict[str, Any]] = []
         self.snapshots: list[dict[str, Any]] = []
         self.consoles: dict[str, str] = {}
@@ -107,6 +108,7 @@ class FakeCloud:
                 "addresses": self.addresses,
                 "load_balancers": self.load_balancers,
                 "translations": self.translations,
+                "public_ipv6_addresses": self.public_ipv6_addresses,
                 "disks": self.disks,
                 "snapshots": self.snapshots,
             }
@@ -202,10 +204,11 @@ def interface(eni: str, mac: str, address: str, network: str, *, primary: bool) 
                 "protocol": "all",
                 "port_from": -1,
                 "port_to": -1,
-                "destination": "0.0.0.0/0",
+                "destination": everywhere,
                 "policy": "accept",
                 "priority": 101,
             }
+            for everywhere in ("0.0.0.0/0", "::/0")
         ],
     }
 

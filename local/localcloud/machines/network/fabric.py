@@ -4,7 +4,7 @@ Lives in the network namespace of the VPC's process. Routing between vSwitches i
 
 If a VPC may have virtual machines, the fabric is guarded: bridges neither learn nor flood, each
 port is isolated and admits only what its ENI may send (`filter`), the gateway answers every ARP
-request, as a VPC's does, and routes only what the receiver's security groups admit
+request and neighbour solicitation, as a VPC's does, and routes only what the security groups admit
 (`security_groups`). Otherwise only public addresses are filtered.
 """
 
@@ -12,11 +12,17 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from ipaddress import IPv6Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pyroute2 import IPRoute  # type: ignore[import-untyped]  # ships no types
-from pyroute2.netlink.rtnl.ndmsg import NTF_MASTER, NUD_NOARP  # type: ignore[import-untyped]  # as above
+from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_NODAD  # type: ignore[import-untyped]  # as above
+from pyroute2.netlink.rtnl.ndmsg import (  # type: ignore[import-untyped]  # as above
+    NTF_MASTER,
+    NTF_PROXY,
+    NUD_NOARP,
+)
 
 from localcloud.machines.network import internet
 from localcloud.machines.network.filter import Port
@@ -65,6 +71,8 @@ class Fabric:
         for address in (METADATA_ADDRESS, OPENAPI_ADDRESS, *guarded):
             self.take(address)
         Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="ascii")
+        if guard is not None and internet.has_ipv6():
+            Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1", encoding="ascii")
 
     def take(self, address: str) -> None:
         """Answer for an address of the VPC that belongs to a service or a load balancer."""
@@ -127,13 +135,21 @@ class Fabric:
         self._ports[interface.id] = Port(link=port, interface=interface)
         self._guard.follow(self._ports.values())
         bridge = self._bridge(interface)
-        present = set(self._ports[interface.id].addresses)
-        for address in set(before.addresses if before else ()) - present:
-            self._ip.neigh("del", dst=address, ifindex=bridge)
+        present = set(_addresses(self._ports[interface.id]))
+        for address in set(_addresses(before)) - present:
+            self._forget(address, bridge)
         for address in present:
             self._ip.neigh(
                 "replace", dst=address, lladdr=interface.mac, ifindex=bridge, state="permanent"
             )
+            if ":" in address:
+                # The gateway answers for it.
+                self._ip.neigh("replace", dst=address, ifindex=bridge, flags=NTF_PROXY)
+
+    def _forget(self, address: str, bridge: int) -> None:
+        self._ip.neigh("del", dst=address, ifindex=bridge)
+        if ":" in address:
+            self._ip.neigh("del", dst=address, ifindex=bridge, flags=NTF_PROXY)
 
     def connect_internet(self, pid: int) -> None:
         """Lead the default route to the internet, which has the network namespace of `pid`."""
@@ -159,6 +175,9 @@ class Fabric:
             )
             internet.route_localnet(LINK)
             self._ip.route("replace", dst="default", gateway=internet.ADDRESS)
+            if internet.has_ipv6():
+                other = (internet.IPV6_ADDRESS, internet.MAC)
+                internet.connect_by_ipv6(self._ip, index, internet.IPV6_GATEWAY, other)
 
     def unplug(self, interface_id: str) -> None:
         """Remove an ENI's link; nothing happens where there is none."""
@@ -170,8 +189,8 @@ class Fabric:
         if port is not None and self._guard is not None:
             self._guard.follow(self._ports.values())
             bridge = self._bridge(port.interface)
-            for address in port.addresses:
-                self._ip.neigh("del", dst=address, ifindex=bridge)
+            for address in _addresses(port):
+                self._forget(address, bridge)
         for prefix in ("eni", "tap"):
             for index in self._ip.link_lookup(ifname=link_name(prefix, interface_id)):
                 self._ip.link("del", index=index)
@@ -194,4 +213,22 @@ class Fabric:
             # Answer for every address of the vSwitch, also when asked through the same bridge.
             setting = Path(f"/proc/sys/net/ipv4/conf/{name}/proxy_arp_pvlan")
             setting.write_text("1", encoding="ascii")
+            if interface.ipv6_gateway:
+                self._take_ipv6_gateway(index, name, interface)
         return index
+
+    def _take_ipv6_gateway(self, index: int, name: str, interface: Interface) -> None:
+        """Be the gateway of a vSwitch's IPv6 block, and answer for its addresses at once."""
+        self._ip.addr(
+            "replace",
+            index=index,
+            address=interface.ipv6_gateway,
+            prefixlen=IPv6Network(interface.ipv6_network).prefixlen,
+            flags=IFA_F_NODAD,
+        )
+        for setting, value in ((f"conf/{name}/proxy_ndp", "1"), (f"neigh/{name}/proxy_delay", "0")):
+            Path(f"/proc/sys/net/ipv6/{setting}").write_text(value, encoding="ascii")
+
+
+def _addresses(port: Port | None) -> tuple[str, ...]:
+    return () if port is None else (*port.addresses, *port.ipv6_addresses)

@@ -1,8 +1,10 @@
 """What an ENI may send: frames from its own MAC with an address that is assigned to it.
 
-An nftables table of the family `bridge` in the VPC's network namespace. It judges IPv4 and ARP;
-IPv6 and everything else is dropped, because the fabric does not route it. We assume that a real
-ENI drops the same frames (docs/data-plane.md).
+An nftables table of the family `bridge` in the VPC's network namespace. It judges IPv4, ARP and
+IPv6; everything else is dropped, because the fabric does not route it. From its link-local address
+an ENI may ask for neighbours and routers. Nobody hears its search for a duplicate of its own
+address, because the gateway would answer for that address. We assume that a real ENI drops the same
+frames (docs/data-plane.md).
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ FOREIGN_MAC: Final = "foreign_mac"
 FOREIGN_ADDRESS: Final = "foreign_address"
 OTHER_PROTOCOL: Final = "other_protocol"
 COUNTERS: Final = (PASSED, FOREIGN_MAC, FOREIGN_ADDRESS, OTHER_PROTOCOL)
+_DISCOVERY: Final = "icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert }"
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,15}")
 
 Apply = Callable[[str], str]
@@ -44,6 +47,11 @@ class Port:
         """The IPv4 addresses that the ENI has."""
         return self.interface.ipv4_addresses
 
+    @property
+    def ipv6_addresses(self) -> tuple[str, ...]:
+        """The IPv6 addresses that the ENI has."""
+        return self.interface.ipv6_addresses
+
 
 def table() -> str:
     """The nftables table of a VPC that has no ports yet."""
@@ -53,6 +61,7 @@ table bridge {_TABLE} {{
   set ports {{ type ifname; }}
   set macs {{ type ifname . ether_addr; }}
   set addresses {{ type ifname . ether_addr . ipv4_addr; }}
+  set ipv6_addresses {{ type ifname . ether_addr . ipv6_addr; }}
 {counters}
   chain received {{
     type filter hook prerouting priority -300; policy drop;
@@ -60,9 +69,13 @@ table bridge {_TABLE} {{
     iifname . ether saddr != @macs counter name {FOREIGN_MAC} drop
     ether type ip iifname . ether saddr . ip saddr @addresses counter name {PASSED} accept
     ether type arp iifname . ether saddr . arp saddr ip @addresses counter name {PASSED} accept
+    ether type ip6 iifname . ether saddr . ip6 saddr @ipv6_addresses counter name {PASSED} accept
+    ether type ip6 ip6 saddr fe80::/10 {_DISCOVERY} counter name {PASSED} accept
+    ether type ip6 ip6 saddr :: drop
     ether type ip ip saddr 0.0.0.0 udp sport 68 udp dport 67 counter name {PASSED} accept
     ether type arp arp saddr ip 0.0.0.0 counter name {PASSED} accept
     ether type {{ ip, arp }} counter name {FOREIGN_ADDRESS} drop
+    ether type ip6 ip6 saddr != fe80::/10 counter name {FOREIGN_ADDRESS} drop
     counter name {OTHER_PROTOCOL} drop
   }}
 }}
@@ -85,6 +98,11 @@ def elements(ports: Iterable[Port]) -> str:
             f'"{port.link}" . {port.interface.mac} . {address}'
             for port in present
             for address in port.addresses
+        ],
+        "ipv6_addresses": [
+            f'"{port.link}" . {port.interface.mac} . {address}'
+            for port in present
+            for address in port.ipv6_addresses
         ],
     }
     lines = []

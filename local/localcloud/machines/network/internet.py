@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
 import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pyroute2 import IPRoute  # type: ignore[import-untyped]  # ships no types
+from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_NODAD  # type: ignore[import-untyped]  # as above
 
 from localcloud.machines import kernel
 
@@ -28,11 +30,20 @@ ADDRESS: Final = "198.51.100.1"
 GATEWAY: Final = "198.51.100.2"
 """The fabric's end of the link."""
 PREFIX_LENGTH: Final = 30
+IPV6_ADDRESS: Final = "2001:db8:c633:6401::1"
+"""The server's IPv6 address, in a network for documentation (RFC 3849)."""
+IPV6_GATEWAY: Final = "2001:db8:c633:6401::2"
+IPV6_PREFIX_LENGTH: Final = 64
 MAC, GATEWAY_MAC = "02:00:00:00:00:01", "02:00:00:00:00:02"
 NAMES: Final = ("ifconfig.me",)
 """Names that the VPC's resolvers answer with this address."""
 _LINK: Final = "eth0"
 _POLL_SECONDS: Final = 0.05
+
+
+def has_ipv6() -> bool:
+    """Whether this system's kernel has IPv6."""
+    return Path("/proc/sys/net/ipv6").is_dir()
 
 
 def start(fabric: Fabric) -> subprocess.Popen[bytes]:
@@ -78,6 +89,15 @@ class _Handler(BaseHTTPRequestHandler):
         """Write nothing."""
 
 
+class _Ipv6Server(ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+
+    def server_bind(self) -> None:
+        # IPv4 is the other server's.
+        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        super().server_bind()
+
+
 def _configure() -> None:
     """Wait for the link and configure it. `lo` stays down, as its routes would take the EIPs."""
     with IPRoute() as ip:
@@ -90,6 +110,19 @@ def _configure() -> None:
         route_localnet(_LINK)
         ip.route("add", dst="default", gateway=GATEWAY)
         ip.route("add", dst="127.0.0.0/8", gateway=GATEWAY)
+        if has_ipv6():
+            connect_by_ipv6(ip, index, IPV6_ADDRESS, (IPV6_GATEWAY, GATEWAY_MAC))
+
+
+def connect_by_ipv6(ip: IPRoute, index: int, own: str, other: tuple[str, str]) -> None:
+    """Give an end of the link its IPv6 address and a default route to the other end.
+
+    `other`: the address and the MAC of the other end.
+    """
+    address, mac = other
+    ip.addr("add", index=index, address=own, prefixlen=IPV6_PREFIX_LENGTH, flags=IFA_F_NODAD)
+    ip.neigh("replace", dst=address, lladdr=mac, ifindex=index, state="permanent")
+    ip.route("add", family=socket.AF_INET6, dst="default", gateway=address, oif=index)
 
 
 def route_localnet(link: str) -> None:
@@ -102,6 +135,9 @@ def main() -> None:
     """Serve until the VPC's process ends."""
     _configure()
     server = ThreadingHTTPServer(("0.0.0.0", 80), _Handler)  # noqa: S104  # in a namespace of its own
+    if has_ipv6():
+        by_ipv6 = _Ipv6Server(("::", 80), _Handler)
+        threading.Thread(target=by_ipv6.serve_forever, daemon=True).start()
     sys.stdout.write("listening\n")
     sys.stdout.flush()
     server.serve_forever()

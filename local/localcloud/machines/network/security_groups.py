@@ -1,21 +1,20 @@
 """The security groups of a guarded fabric: which connections may leave and reach an ENI.
 
-An nftables table of the family `ip` in the VPC's network namespace. The gateway routes every packet
-between two ENIs, also within a vSwitch, so each passes the hook `forward`: first the egress rules
-of its sender, then the ingress rules of its receiver. Security groups are stateful: answers pass,
-whatever the rules say
+An nftables table of the family `inet` in the VPC's network namespace. The gateway routes every
+packet between two ENIs, also within a vSwitch, so each passes the hook `forward`: first the egress
+rules of its sender, then the ingress rules of its receiver. Security groups are stateful: answers
+pass, whatever the rules say
 (https://www.alibabacloud.com/help/en/ecs/user-guide/security-group-rules).
 
 What the VPC's own services send is not judged: load balancers apply the rules themselves, and the
 packets of an internet CLB (`forwarding`) need no rule. What an ENI sends to these services is not
-judged either. Rules whose other side is an IPv6 network have no effect here.
+judged either.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import IPv4Network
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from localcloud.group_rule import GroupRule, Network
@@ -26,24 +25,32 @@ TABLE: Final = "security_groups"
 REFUSED: Final = "refused"
 """The counter of packets that no rule admits."""
 _ENI: Final = re.compile(r"eni-[A-Za-z0-9-]+")
-_PROTOCOLS: Final = frozenset({"icmp", "gre"})
-"""Protocols without ports."""
+_PROTOCOLS: Final = {"icmp": "icmp", "icmpv6": "ipv6-icmp", "gre": "gre"}
+"""Protocols without ports, and the kernel's names for them."""
+_IPV4: Final = 4
+Side = tuple[str, str]
+"""A family of addresses, and a network or a set of addresses of it."""
+_MAPS: Final = ("senders", "receivers", "ipv6_senders", "ipv6_receivers")
 _DROP: Final = f"counter name {REFUSED} drop"
 
 
 def table() -> str:
     """The nftables table of a VPC that has no ENIs yet."""
     return f"""\
-table ip {TABLE} {{
+table inet {TABLE} {{
   counter {REFUSED} {{}}
   map senders {{ type ipv4_addr : verdict; }}
   map receivers {{ type ipv4_addr : verdict; }}
+  map ipv6_senders {{ type ipv6_addr : verdict; }}
+  map ipv6_receivers {{ type ipv6_addr : verdict; }}
   chain forward {{
     type filter hook forward priority filter; policy accept;
     ct state established,related accept
     ct status dnat accept
     ip saddr vmap @senders
+    ip6 saddr vmap @ipv6_senders
     ip daddr vmap @receivers
+    ip6 daddr vmap @ipv6_receivers
   }}
 }}
 """
@@ -59,19 +66,21 @@ def rules(interfaces: Iterable[Interface], before: Iterable[str]) -> tuple[str, 
     present = sorted(interfaces, key=lambda eni: eni.id)
     members = _members(present)
     chains = tuple(name for eni in present for name in (_sending(eni), _receiving(eni)))
-    lines = [f"flush map ip {TABLE} senders", f"flush map ip {TABLE} receivers"]
+    lines = [f"flush map inet {TABLE} {ends}" for ends in _MAPS]
     # Added first, because a script whose outcome is unknown may have deleted it.
     for chain in sorted({*before, *chains}):
-        lines += (f"add chain ip {TABLE} {chain}", f"delete chain ip {TABLE} {chain}")
+        lines += (f"add chain inet {TABLE} {chain}", f"delete chain inet {TABLE} {chain}")
     for eni in present:
         for chain, judgements, ends in (
             (_sending(eni), _egress(eni, members), "senders"),
             (_receiving(eni), _ingress(eni, members), "receivers"),
         ):
-            lines.append(f"add chain ip {TABLE} {chain}")
-            lines += [f"add rule ip {TABLE} {chain} {judgement}" for judgement in judgements]
-            addresses = ", ".join(f"{address} : jump {chain}" for address in eni.ipv4_addresses)
-            lines.append(f"add element ip {TABLE} {ends} {{ {addresses} }}")
+            lines.append(f"add chain inet {TABLE} {chain}")
+            lines += [f"add rule inet {TABLE} {chain} {judgement}" for judgement in judgements]
+            for family, addresses in (("", eni.ipv4_addresses), ("ipv6_", eni.ipv6_addresses)):
+                jumps = ", ".join(f"{address} : jump {chain}" for address in addresses)
+                if jumps:
+                    lines.append(f"add element inet {TABLE} {family}{ends} {{ {jumps} }}")
     return "\n".join(lines) + "\n", chains
 
 
@@ -87,32 +96,34 @@ def _sending(eni: Interface) -> str:
 
 
 def _members(interfaces: Iterable[Interface]) -> Mapping[str, Sequence[str]]:
-    """Group → the addresses of the ENIs that are in it."""
+    """Group → the addresses of the ENIs that are in it, of both families."""
     members: dict[str, list[str]] = {}
     for eni in interfaces:
         for group in eni.security_group_ids:
-            members.setdefault(group, []).extend(eni.ipv4_addresses)
+            members.setdefault(group, []).extend((*eni.ipv4_addresses, *eni.ipv6_addresses))
     return members
 
 
 def _ingress(eni: Interface, members: Mapping[str, Sequence[str]]) -> list[str]:
     """The rules for what an ENI receives, in their order; what no rule admits is dropped."""
-    judged = (
-        _judgement(rule, f"ip saddr {senders}", "accept")
+    judged = [
+        line
         for rule in sorted(eni.ingress, key=_turn)
-        if (senders := _side(rule.source, rule.network, members)) is not None
-    )
-    return [*(line for line in judged if line is not None), _DROP]
+        for senders in _sides(rule.source, rule.network, members)
+        for line in _judgements(rule, senders, "saddr", "accept")
+    ]
+    return [*judged, _DROP]
 
 
 def _egress(eni: Interface, members: Mapping[str, Sequence[str]]) -> list[str]:
     """The rules for what an ENI sends. What a rule admits is then judged by its receiver's."""
-    judged = (
-        _judgement(rule, f"ip daddr {receivers}", "return")
+    judged = [
+        line
         for rule in sorted(eni.egress, key=_turn)
-        if (receivers := _side(rule.destination, rule.network, members)) is not None
-    )
-    return [*(line for line in judged if line is not None), _DROP]
+        for receivers in _sides(rule.destination, rule.network, members)
+        for line in _judgements(rule, receivers, "daddr", "return")
+    ]
+    return [*judged, _DROP]
 
 
 def _turn(rule: GroupRule) -> tuple[int, bool]:
@@ -120,21 +131,30 @@ def _turn(rule: GroupRule) -> tuple[int, bool]:
     return rule.priority, rule.policy == "accept"
 
 
-def _judgement(rule: GroupRule, side: str, admitted: str) -> str | None:
-    """One rule of nftables; None for a rule that matches nothing here."""
+def _judgements(rule: GroupRule, side: Side, end: str, admitted: str) -> list[str]:
+    """One rule of nftables; none for a rule that matches nothing here.
+
+    `end`: which address of a packet the rule compares.
+    """
     matched = _matched(rule)
     if matched is None:
-        return None
+        return []
     verdict = admitted if rule.policy == "accept" else _DROP
-    return f"{side} {matched} {verdict}".replace("  ", " ")
+    family, addresses = side
+    return [f"{family} {end} {addresses} {matched} {verdict}".replace("  ", " ")]
 
 
-def _side(name: str, network: Network | None, members: Mapping[str, Sequence[str]]) -> str | None:
-    """The addresses of a rule's other side; None where it has none here."""
-    if isinstance(network, IPv4Network):
-        return str(network)
-    addresses = members.get(name)
-    return f"{{ {', '.join(addresses)} }}" if addresses else None
+def _sides(
+    name: str, network: Network | None, members: Mapping[str, Sequence[str]]
+) -> Iterator[Side]:
+    """The addresses of a rule's other side, by family; none where it has none here."""
+    if network is not None:
+        yield ("ip" if network.version == _IPV4 else "ip6"), str(network)
+        return
+    for family, sign in (("ip", "."), ("ip6", ":")):
+        addresses = [address for address in members.get(name, ()) if sign in address]
+        if addresses:
+            yield family, f"{{ {', '.join(addresses)} }}"
 
 
 def _matched(rule: GroupRule) -> str | None:
@@ -147,7 +167,7 @@ def _matched(rule: GroupRule) -> str | None:
         case "tcp" | "udp":
             return f"{rule.protocol} dport {rule.port_from}-{rule.port_to}"
         case protocol if protocol in _PROTOCOLS:
-            return f"meta l4proto {protocol}"
+            return f"meta l4proto {_PROTOCOLS[protocol]}"
     return None
 
 
@@ -171,4 +191,4 @@ class SecurityGroups:
 
     def counts(self) -> dict[str, int]:
         """Packets that were refused since the start, by counter."""
-        return counts(self._apply(f"list counters table ip {TABLE}\n"))
+        return counts(self._apply(f"list counters table inet {TABLE}\n"))

@@ -1,14 +1,14 @@
 """The VPC's resolvers: the names of the fabric's own services, and no others (RFC 1035).
 
-UDP only: an answer has one address.
+UDP only: an answer has one address of the family that was asked for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Collection, Mapping
-from ipaddress import IPv4Address
+from collections.abc import Collection, Mapping, Sequence
+from ipaddress import ip_address
 from typing import Final, cast
 
 from localcloud.machines.network.fabric import NAME_SERVERS
@@ -18,15 +18,17 @@ _QUESTION: Final = struct.Struct(">2H")
 _RESPONSE: Final = 0x8180
 """The flags of an answer: recursion desired and available."""
 _NO_SUCH_NAME: Final = 3
-_ADDRESS, _INTERNET = 1, 1
+_KINDS: Final = {1: 4, 28: 6}
+"""The type of a record (A, AAAA) → the version of its address."""
+_INTERNET: Final = 1
 _SECONDS: Final = 60
 _PORT: Final = 53
 
 
-def answer(query: bytes, names: Mapping[str, str]) -> bytes | None:
+def answer(query: bytes, names: Mapping[str, Sequence[str]]) -> bytes | None:
     """Answer one query; None if the message is not a query with one question.
 
-    `names`: name → its address.
+    `names`: name → its addresses, at most one of each family.
     """
     try:
         identity, flags, questions, *_ = _HEADER.unpack_from(query)
@@ -37,15 +39,16 @@ def answer(query: bytes, names: Mapping[str, str]) -> bytes | None:
     if flags & 0x8000 or questions != 1:
         return None
     end += _QUESTION.size
-    exists = name.lower() in names
-    addresses = exists and (kind, family) == (_ADDRESS, _INTERNET)
-    status = _RESPONSE | (0 if exists else _NO_SUCH_NAME)
-    header = _HEADER.pack(identity, status, 1, int(addresses), 0, 0)
-    question = query[_HEADER.size : end]
-    if not addresses:
-        return header + question
-    record = struct.pack(">3HIH", 0xC00C, _ADDRESS, _INTERNET, _SECONDS, 4)
-    return header + question + record + IPv4Address(names[name.lower()]).packed
+    addresses = names.get(name.lower())
+    version = _KINDS.get(kind) if family == _INTERNET else None
+    records = [
+        struct.pack(">3HIH", 0xC00C, kind, family, _SECONDS, len(address.packed)) + address.packed
+        for address in map(ip_address, addresses or ())
+        if address.version == version
+    ]
+    status = _RESPONSE | (_NO_SUCH_NAME if addresses is None else 0)
+    header = _HEADER.pack(identity, status, 1, len(records), 0, 0)
+    return header + query[_HEADER.size : end] + b"".join(records)
 
 
 def _name(query: bytes, position: int) -> tuple[str, int]:
@@ -59,7 +62,7 @@ def _name(query: bytes, position: int) -> tuple[str, int]:
 
 
 class _Server(asyncio.DatagramProtocol):
-    def __init__(self, names: Mapping[str, str]) -> None:
+    def __init__(self, names: Mapping[str, Sequence[str]]) -> None:
         self._names = names
         self._transport: asyncio.DatagramTransport | None = None
 
@@ -74,7 +77,9 @@ class _Server(asyncio.DatagramProtocol):
 
 
 async def serve(
-    names: Mapping[str, str], addresses: Collection[str] = NAME_SERVERS, port: int = _PORT
+    names: Mapping[str, Sequence[str]],
+    addresses: Collection[str] = NAME_SERVERS,
+    port: int = _PORT,
 ) -> None:
     """Answer for `names` on each address; by default on both of the VPC's resolvers."""
     loop = asyncio.get_running_loop()

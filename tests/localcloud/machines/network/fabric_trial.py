@@ -14,19 +14,22 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
 from pathlib import Path
+from socket import AF_INET6
 from typing import Any
 
 from pyroute2 import NetNS  # type: ignore[import-untyped]  # ships no types
+from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_NODAD  # type: ignore[import-untyped]  # as above
 
 from localcloud.egress import EgressRule
 from localcloud.ingress import IngressRule
 from localcloud.machines.control import Interface, LoadBalancer
 from localcloud.machines.network import internet
 from localcloud.machines.network.fabric import Fabric
-from localcloud.machines.network.filter import Filter, nft
+from localcloud.machines.network.filter import Apply, Filter, nft
 from localcloud.machines.network.forwarding import Forwarding
+from localcloud.machines.network.ipv6_gateway import Ipv6Gateway
 from localcloud.machines.network.security_groups import SecurityGroups
 from localcloud.machines.network.translation import Translation, Translations
 from tests.localcloud.machines import fake_cloud
@@ -34,6 +37,9 @@ from tests.localcloud.machines import fake_cloud
 PORT = 8080
 FOREIGN = "172.31.199.250"
 FAR = "192.168.0.0/24"
+BLOCKS = {"172.31.192.0/20": "2001:db8:0:1::/64", FAR: "2001:db8:0:2::/64"}
+"""The IPv6 block of each vSwitch."""
+FOREIGN_IPV6 = "2001:db8:0:1::250"
 CONNECT = """
 import json, socket, sys
 source, target, port = sys.argv[1:]
@@ -47,7 +53,7 @@ FETCH = """
 import http.client, sys
 source, target = sys.argv[1:]
 try:
-    c = http.client.HTTPConnection(target, timeout=2, source_address=(source, 0))
+    c = http.client.HTTPConnection(target, 80, timeout=2, source_address=(source, 0))
     c.request("GET", "/ip")
     print(c.getresponse().read().decode())
 except OSError as error:
@@ -60,12 +66,23 @@ INNER = IngressRule(
 )
 
 
+def ipv6(address: str) -> str:
+    """The IPv6 address beside an IPv4 address."""
+    block = next(b for network, b in BLOCKS.items() if ip_address(address) in ip_network(network))
+    return str(ip_network(block)[int(address.rpartition(".")[2])])
+
+
 def eni(name: str, address: str, pod: str, network: str) -> Interface:
     tail = int(address.rpartition(".")[2]) + (0 if network.startswith("172") else 100)
     raw = fake_cloud.interface(
         f"eni-{name}", f"00:16:3e:00:00:{tail:02x}", address, network, primary=True
     )
-    more = {"secondary_addresses": [pod], "security_group_ids": ["sg-a"]}
+    more = {
+        "secondary_addresses": [pod],
+        "security_group_ids": ["sg-a"],
+        "ipv6_network": BLOCKS[network],
+        "ipv6_addresses": [ipv6(address), ipv6(pod)],
+    }
     return replace(Interface.read({**raw, **more}), ingress=(INNER,))
 
 
@@ -122,7 +139,8 @@ class Guest:
 
     def fetch(self, source: str) -> str:
         """The address that the internet saw, or why there was no answer."""
-        return self.run(sys.executable, "-c", FETCH, source, internet.ADDRESS)
+        target = internet.IPV6_ADDRESS if ":" in source else internet.ADDRESS
+        return self.run(sys.executable, "-c", FETCH, source, target)
 
     def connect(self, target: str, source: str | None = None) -> str:
         """The address that the other end saw, or why there was no connection."""
@@ -139,14 +157,16 @@ with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=5) as c:
     print(c.recv(100).decode(), flush=True)
 """
 SERVE = f"""
-import socketserver
+import socket, socketserver
 class Handler(socketserver.BaseRequestHandler):
     def handle(self):
-        self.request.sendall(self.client_address[0].encode())
+        self.request.sendall(self.client_address[0].removeprefix("::ffff:").encode())
         while self.request.recv(1):
             self.request.sendall(b"still here")
-socketserver.ThreadingTCPServer.allow_reuse_address = True
-socketserver.ThreadingTCPServer(("0.0.0.0", {PORT}), Handler).serve_forever()
+class Server(socketserver.ThreadingTCPServer):
+    # Of both families: IPv6 sockets take IPv4 too, unless the system says otherwise.
+    address_family, allow_reuse_address = socket.AF_INET6, True
+Server(("::", {PORT}), Handler).serve_forever()
 """
 
 
@@ -165,6 +185,9 @@ def start(fabric: Fabric, nic: Interface) -> Guest:
             ip.addr("add", index=index, address=address, prefixlen=prefix)
         ip.link("set", index=index, state="up")
         ip.route("add", dst="default", gateway=nic.gateway)
+        for address in nic.ipv6_addresses:
+            ip.addr("add", index=index, address=address, prefixlen=64, flags=IFA_F_NODAD)
+        ip.route("add", family=AF_INET6, dst="default", gateway=nic.ipv6_gateway, oif=index)
     fake_cloud.until("an answer", 60, lambda: guest.run("ss", "-Hltn", f"sport = :{PORT}"))
     return guest
 
@@ -218,6 +241,10 @@ def trial(command: tuple[str, ...]) -> Iterator[tuple[str, object]]:
     yield "pod to pod", first.connect(pods["second"], pods["first"])
     yield "pod to pod in another subnet", first.connect(pods["far"], pods["first"])
     yield "and back", far.connect(pods["first"], pods["far"])
+    yield "node to node by IPv6", first.connect(ipv6(second.eni.address), ipv6(first.eni.address))
+    yield "pod to pod by IPv6", first.connect(ipv6(pods["second"]), ipv6(pods["first"]))
+    yield "to another subnet by IPv6", first.connect(ipv6(pods["far"]), ipv6(pods["first"]))
+    yield "and back by IPv6", far.connect(ipv6(pods["first"]), ipv6(pods["far"]))
     yield "counted", {**guard.counts(), **groups.counts()}
 
     world = internet.start(fabric)
@@ -233,24 +260,42 @@ def trial(command: tuple[str, ...]) -> Iterator[tuple[str, object]]:
     translations.follow([replace(entry, addresses=several)])
     yield "internet by one of several", far.fetch(pods["far"])
 
+    gateway = Ipv6Gateway(nft(command))
+    yield "internet by IPv6 without bandwidth", far.fetch(ipv6(pods["far"]))
+    gateway.follow([ipv6(pods["far"])])
+    yield "internet by IPv6", far.fetch(ipv6(pods["far"]))
+    yield "internet by another address", far.fetch(ipv6(far.eni.address))
+
     translations.follow([])
-    groups.follow(replace(nic, ingress=()) for nic in ENIS.values())
-    forwarding = Forwarding(nft(command))
-    yield "through a load balancer without a listener", asked(world.pid)
-    forwarding.follow([balanced(second.eni.address, far.eni.address, FOREIGN)])
-    asyncio.run(forwarding.update())
-    yield "through a load balancer", asked(world.pid)
-    yield "again", asked(world.pid)
-    groups.follow(ENIS.values())
+    yield from balancing(nft(command), groups, world.pid)
 
     first.run("ip", "address", "add", f"{FOREIGN}/32", "dev", "eth0")
     yield "foreign address", first.connect(second.eni.address, FOREIGN)
     yield "counted with a foreign address", guard.counts()
+    with first.ip() as ip:
+        index = ip.link_lookup(ifname="eth0")[0]
+        ip.addr("add", index=index, address=FOREIGN_IPV6, prefixlen=128, flags=IFA_F_NODAD)
+    yield "foreign IPv6 address", first.connect(ipv6(pods["far"]), FOREIGN_IPV6)
+    yield "counted with a foreign IPv6 address", guard.counts()
     macvlan(second)
     yield "macvlan", second.connect(far.eni.address, pods["second"])
     yield "counted with macvlan", guard.counts()
 
     yield from refusals(groups, first, far)
+
+
+def balancing(
+    apply: Apply, groups: SecurityGroups, internet_pid: int
+) -> Iterator[tuple[str, object]]:
+    """What reaches machines through an internet CLB, by name."""
+    groups.follow(replace(nic, ingress=()) for nic in ENIS.values())
+    forwarding = Forwarding(apply)
+    yield "through a load balancer without a listener", asked(internet_pid)
+    forwarding.follow([balanced(ENIS["second"].address, ENIS["far"].address, FOREIGN)])
+    asyncio.run(forwarding.update())
+    yield "through a load balancer", asked(internet_pid)
+    yield "again", asked(internet_pid)
+    groups.follow(ENIS.values())
 
 
 def refusals(groups: SecurityGroups, first: Guest, far: Guest) -> Iterator[tuple[str, object]]:
@@ -259,6 +304,7 @@ def refusals(groups: SecurityGroups, first: Guest, far: Guest) -> Iterator[tuple
     with far.opened() as open_connection:
         groups.follow(replace(nic, ingress=()) for nic in ENIS.values())
         yield "without rules", far.connect(pods["first"], pods["far"])
+        yield "without rules by IPv6", far.connect(ipv6(pods["first"]), ipv6(pods["far"]))
         yield "an answer without rules", open_connection()
         yield "counted without rules", groups.counts()
     outside = replace(ENIS["far"], security_group_ids=("sg-b",))

@@ -53,6 +53,10 @@ def seen() -> dict[str, Any]:
         ("pod to pod", "172.31.199.11"),
         ("pod to pod in another subnet", "172.31.199.11"),
         ("and back", "192.168.0.13"),
+        ("node to node by IPv6", "2001:db8:0:1::1"),
+        ("pod to pod by IPv6", "2001:db8:0:1::b"),
+        ("to another subnet by IPv6", "2001:db8:0:1::b"),
+        ("and back by IPv6", "2001:db8:0:2::d"),
     ],
 )
 def test_the_other_end_sees_the_clients_own_address(
@@ -85,6 +89,21 @@ def test_without_an_entry_nothing_leaves_the_vpc(seen: dict[str, Any], attempt: 
     assert seen[attempt].startswith("failed")
 
 
+def test_an_ipv6_address_with_bandwidth_is_seen_by_the_internet_as_itself(
+    seen: dict[str, Any],
+) -> None:
+    assert seen["internet by IPv6"] == "2001:db8:0:2::d"
+
+
+@pytest.mark.parametrize(
+    "attempt", ["internet by IPv6 without bandwidth", "internet by another address"]
+)
+def test_without_bandwidth_an_ipv6_address_does_not_leave_the_vpc(
+    seen: dict[str, Any], attempt: str
+) -> None:
+    assert seen[attempt].startswith("failed")
+
+
 @pytest.mark.parametrize("attempt", ["through a load balancer", "again"])
 def test_behind_an_internet_clb_a_machine_sees_the_client_and_needs_no_rule(
     seen: dict[str, Any], attempt: str
@@ -108,8 +127,18 @@ def test_a_pod_with_macvlan_gets_no_answer_although_its_address_is_assigned(
     assert seen["counted with macvlan"]["foreign_mac"] > 0
 
 
-def test_a_connection_that_no_rule_admits_gets_no_answer(seen: dict[str, Any]) -> None:
-    assert seen["without rules"].startswith("failed")
+def test_an_ipv6_address_that_the_eni_does_not_have_gets_no_answer(seen: dict[str, Any]) -> None:
+    assert seen["foreign IPv6 address"].startswith("failed")
+    counted = "counted with a foreign IPv6 address"
+    before = seen["counted with a foreign address"]["foreign_address"]
+    assert seen[counted]["foreign_address"] > before
+
+
+@pytest.mark.parametrize("attempt", ["without rules", "without rules by IPv6"])
+def test_a_connection_that_no_rule_admits_gets_no_answer(
+    seen: dict[str, Any], attempt: str
+) -> None:
+    assert seen[attempt].startswith("failed")
     assert seen["counted without rules"]["refused"] > 0
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from localcloud.machines.control import Interface
@@ -38,6 +40,13 @@ def test_every_address_of_a_prefix_is_admitted() -> None:
     eni = Interface.read({**raw, "prefixes": ["172.31.200.16/28"]})
     numbers = [address.rpartition(".")[2] for address in Port(link="tap1", interface=eni).addresses]
     assert numbers == ["1", *(str(number) for number in range(16, 32))]
+
+
+def test_each_port_admits_its_ipv6_addresses() -> None:
+    eni = replace(FIRST.interface, ipv6_addresses=("2001:db8::1",))
+    lines = elements([replace(FIRST, interface=eni)]).splitlines()
+    [line] = [line for line in lines if line.startswith("add element") and "ipv6" in line]
+    assert line.partition("ipv6_addresses ")[2] == '{ "tap1" . 00:16:3e:00:00:01 . 2001:db8::1 }'
 
 
 def test_what_was_admitted_before_is_flushed_in_the_same_transaction() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -53,7 +54,7 @@ def out(destination: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401  (fiel
 
 def chain(script: str, number: int, direction: str = "") -> list[str]:
     """The rules of one ENI's chain, in their order; those of `_out` are for what it sends."""
-    begin = f"add rule ip security_groups eni-{number}{direction} "
+    begin = f"add rule inet security_groups eni-{number}{direction} "
     return [line.removeprefix(begin) for line in script.splitlines() if line.startswith(begin)]
 
 
@@ -100,7 +101,22 @@ def test_a_group_as_source_is_every_address_of_its_members() -> None:
     assert chain(script, 1)[0] == "ip saddr { 172.31.199.2, 172.31.199.12 } accept"
 
 
-@pytest.mark.parametrize("source", ["sg-empty", "pl-1", "::/0"])
+def test_a_network_of_ipv6_admits_ipv6() -> None:
+    script, _ = rules([eni(1, rule("2001:db8::/32", protocol="icmpv6"))], ())
+    assert chain(script, 1)[0] == "ip6 saddr 2001:db8::/32 meta l4proto ipv6-icmp accept"
+
+
+def test_members_of_a_group_reach_each_other_by_both_families() -> None:
+    inner = rule("sg-a", protocol="all")
+    script, _ = rules([replace(eni(1, inner), ipv6_addresses=("2001:db8::1",))], ())
+    assert chain(script, 1)[:2] == [
+        "ip saddr { 172.31.199.1, 172.31.199.11 } accept",
+        "ip6 saddr { 2001:db8::1 } accept",
+    ]
+    assert "ipv6_receivers { 2001:db8::1 : jump eni-1 }" in script
+
+
+@pytest.mark.parametrize("source", ["sg-empty", "pl-1"])
 def test_a_source_without_addresses_here_admits_nobody(source: str) -> None:
     script, _ = rules([eni(1, rule(source))], ())
     assert chain(script, 1) == ["counter name refused drop"]
@@ -127,17 +143,19 @@ def test_the_order_of_the_rules_in_the_cloud_does_not_matter(
 def test_the_chains_of_before_are_deleted_in_the_same_transaction() -> None:
     script, _ = rules([eni(2)], ("eni-1", "eni-2"))
     lines = script.splitlines()
-    assert lines[:8] == [
-        "flush map ip security_groups senders",
-        "flush map ip security_groups receivers",
-        "add chain ip security_groups eni-1",
-        "delete chain ip security_groups eni-1",
-        "add chain ip security_groups eni-2",
-        "delete chain ip security_groups eni-2",
-        "add chain ip security_groups eni-2_out",
-        "delete chain ip security_groups eni-2_out",
+    assert lines[:10] == [
+        "flush map inet security_groups senders",
+        "flush map inet security_groups receivers",
+        "flush map inet security_groups ipv6_senders",
+        "flush map inet security_groups ipv6_receivers",
+        "add chain inet security_groups eni-1",
+        "delete chain inet security_groups eni-1",
+        "add chain inet security_groups eni-2",
+        "delete chain inet security_groups eni-2",
+        "add chain inet security_groups eni-2_out",
+        "delete chain inet security_groups eni-2_out",
     ]
-    assert lines[8] == "add chain ip security_groups eni-2_out"
+    assert lines[10] == "add chain inet security_groups eni-2_out"
 
 
 def test_rules_that_were_not_taken_are_applied_again_with_their_chains() -> None:
@@ -153,7 +171,7 @@ def test_rules_that_were_not_taken_are_applied_again_with_their_chains() -> None
     with pytest.raises(FilterError):
         groups.follow([eni(1)])
     groups.follow([eni(2)])
-    assert "delete chain ip security_groups eni-1" in scripts[-1]
+    assert "delete chain inet security_groups eni-1" in scripts[-1]
 
 
 def test_what_is_not_an_id_never_becomes_a_rule() -> None:

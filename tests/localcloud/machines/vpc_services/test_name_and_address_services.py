@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ MAC = "00:16:3e:00:00:01"
 INTERFACE = Interface.read(
     fake_cloud.interface("eni-1", MAC, "172.31.199.183", "172.31.192.0/20", primary=True)
 )
-NAMES = {"pkgs.k8s.io": SOURCES_ADDRESS}
+NAMES = {"pkgs.k8s.io": (SOURCES_ADDRESS,), "both.example": ("192.0.2.1", "2001:db8::1")}
 
 
 def dhcp_request(kind: int, mac: str = MAC) -> bytes:
@@ -103,6 +103,19 @@ def test_another_kind_of_record_is_answered_with_none() -> None:
     reply = resolver.answer(query("pkgs.k8s.io", kind=28), NAMES)
     assert reply is not None
     assert (reply[3] & 15, reply[7]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "address"),
+    [(1, IPv4Address("192.0.2.1")), (28, IPv6Address("2001:db8::1"))],
+)
+def test_a_name_with_both_families_is_answered_with_the_one_that_was_asked_for(
+    kind: int, address: IPv4Address | IPv6Address
+) -> None:
+    reply = resolver.answer(query("both.example", kind=kind), NAMES)
+    assert reply is not None
+    assert (reply[3] & 15, reply[7]) == (0, 1)
+    assert reply.endswith(address.packed)
 
 
 def test_another_name_does_not_exist() -> None:
