@@ -16,7 +16,7 @@ import pytest
 
 from tests.engine.control_planes.etcd_process import BIN, start_etcd
 from tests.loopback_ports import free_port
-from tests.planning.nodes.test_etcd_disk_program import Planes, one, plane
+from tests.planning.nodes.programs.test_etcd_disk_program import Planes, one, plane
 
 __all__ = ["plane"]
 

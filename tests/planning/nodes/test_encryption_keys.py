@@ -14,8 +14,14 @@ from planning.nodes import machine
 from planning.nodes.control_plane import ENCRYPTION_FILE
 from tests.clusters import fake_secrets, small, three_control_planes
 from tests.planning.documents import booted, planned
-from tests.planning.nodes import test_bootstrap_program as bootstrap
-from tests.planning.nodes.test_node_program import HERE, PODS, Place, _cut_everywhere, settled
+from tests.planning.nodes.programs import test_bootstrap_program as bootstrap
+from tests.planning.nodes.programs.test_node_program import (
+    HERE,
+    PODS,
+    Place,
+    _cut_everywhere,
+    settled,
+)
 
 pytestmark = pytest.mark.unit
 

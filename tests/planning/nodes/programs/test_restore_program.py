@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from planning.model import ClusterPlan
-from tests.planning.nodes.test_etcd_disk_program import (
+from tests.planning.nodes.programs.test_etcd_disk_program import (
     MEMBERS,
     OWN,
     PEER,

@@ -164,7 +164,7 @@ def _build_world(root: Path, own: str | None, planes: dict[str, str]) -> None:
     # Imported, so that Python compiles it once and not for each call.
     program = (
         f"#!{sys.executable} -SI\n"
-        f"import sys\nsys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
+        f"import sys\nsys.path.insert(0, {str(Path(__file__).parents[2])!r})\n"
         "import node_world\nsys.exit(node_world.main())\n"
     )
     for name in ("crictl", "kubeadm", "kubectl", "nft", "sysctl", "systemctl", "python-curl"):

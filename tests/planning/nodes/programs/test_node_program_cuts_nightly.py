@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.planning.nodes import test_node_program as node_program
+from tests.planning.nodes.programs import test_node_program as node_program
 
 pytestmark = [pytest.mark.nightly, pytest.mark.parametrize("moment", ["CUT", "CUT_AFTER"])]
 

@@ -16,7 +16,7 @@ import yaml
 from planning.model import ClusterPlan
 from tests.clusters import fake_secrets, small, three_control_planes
 from tests.planning.documents import ETCD_DISK, FAR_AWAY, planned
-from tests.planning.nodes.test_bootstrap_program import Machine, bare_machine, provisioned
+from tests.planning.nodes.programs.test_bootstrap_program import Machine, bare_machine, provisioned
 
 pytestmark = pytest.mark.unit
 
