@@ -4,8 +4,8 @@ import pulumi
 
 from components.cluster import Cluster, ClusterArgs
 from components.registering import (
+    begin_registrations,
     drop_debug_messages,
-    registrations_begin,
     search_cycles_seldom,
     short_stack_traces,
 )
@@ -18,4 +18,4 @@ with short_stack_traces():
     cluster = Cluster(inputs.plan.name, ClusterArgs(inputs=inputs))
 for key, value in cluster.outputs().items():
     pulumi.export(key, value)
-pulumi.run(registrations_begin)
+pulumi.run(begin_registrations)

@@ -72,8 +72,8 @@ def drop_debug_messages() -> None:
     pulumi.log.debug = drop
 
 
-async def registrations_begin() -> None:
-    """Let every registration begin before the SDK waits for the run's end; for `pulumi.run`.
+async def begin_registrations() -> None:
+    """Let every registration begin before the SDK waits for the run's end; `pulumi.run` calls it.
 
     The SDK waits for registrations first, one after another, and for Outputs afterwards
     (`wait_for_rpcs` of `pulumi/runtime/stack.py`). A registration counts once it has begun. If none

@@ -44,7 +44,7 @@ Mbps = Annotated[int, Field(ge=1, le=1000)]
 
 
 def _network_text(value: object) -> object:
-    """Only text with a prefix is a network: ipaddress would take a number or an address, too."""
+    """Only text with a prefix is a network; ipaddress would also accept a number or an address."""
     if isinstance(value, IPv4Network) or (isinstance(value, str) and "/" in value):
         return value
     raise PydanticCustomError("ip_v4_network", "Input is not a valid IPv4 network")
@@ -78,7 +78,7 @@ class Model(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _true_is_no_number(cls, value: object, info: ValidationInfo) -> object:
-        """`count: true` is a mistake, although Python counts True as 1."""
+        """`count: true` is a mistake, although Python treats True as 1."""
         if isinstance(value, bool) and info.field_name is not None:
             taken = _types_in(cls.model_fields[info.field_name].annotation)
             if {int, float} & taken and bool not in taken:
@@ -184,9 +184,9 @@ class NatConfig(Model):
     bandwidth: Mbps = 10
     """Mbit/s of the EIP."""
     internet_charge_type: Literal["PayByTraffic", "PayByBandwidth"] = "PayByTraffic"
-    """How the EIP's traffic is paid."""
+    """How the EIP's traffic is billed."""
     deletion_protection: bool | None = None
-    """Against deletion outside of this program; by default as `protect`."""
+    """Against deletion outside of this program; by default the value of `protect`."""
 
 
 class Ipv6Config(Model):
@@ -195,7 +195,7 @@ class Ipv6Config(Model):
     enabled: bool = False
     """IPv6 for every NIC of every node."""
     gateway: bool | None = None
-    """An IPv6 gateway on the VPC; by default as `enabled`."""
+    """An IPv6 gateway on the VPC; by default the value of `enabled`."""
     egress: bool = False
     """Public bandwidth for each pod's IPv6 address."""
     bandwidth: Mbps = 10
@@ -398,8 +398,8 @@ class NodePoolConfig(Model):
     prefix_block_size: Annotated[int, Field(ge=16, le=256)] = 256
     """Addresses in a node's part of a prefix reservation; a power of two. 256 holds any number."""
     deletion_protection: bool | None = None
-    """The cloud's own lock against deletion; by default as `protect` for the only control plane.
-    Refused where the life cycle replaces machines: workers, and control planes that are several."""
+    """The cloud's own lock against deletion; by default the value of `protect` for the only control
+    plane. Refused for workers and for several control planes, whose machines edits replace."""
     ram_role: str | None = None
     """An existing RAM role for the instances. Control planes without one get the controller's."""
 
@@ -560,8 +560,8 @@ class ServiceConfig(Model):
     """An NLB's zones, by default all of its subnet; the one zone of an intranet CLB, by default the
     first control plane's."""
     backend_type: Literal["ecs", "eni"] | None = None
-    """`ecs`: a node port of each node. `eni`: straight to the pods' addresses. By default as
-    cloudController.backendType says."""
+    """`ecs`: a node port of each node. `eni`: straight to the pods' addresses. By default the
+    value of cloudController.backendType."""
     ipv6: bool = False
     """An NLB with an IPv6 address in addition to the IPv4 one; backends are reached over IPv4."""
     certificate_id: str | None = None
@@ -571,8 +571,8 @@ class ServiceConfig(Model):
     override_listeners: bool = False
     """With `id`: the cloud controller owns the listeners on these ports, too."""
     deletion_protection: bool | None = None
-    """Against deletion by anybody but the cloud controller; by default as `protect`. An NLB always
-    has it."""
+    """Against deletion by anybody but the cloud controller; by default the value of `protect`. An
+    NLB always has it."""
     wait: bool = True
     """An update waits for the address and for one ready pod. False for pods that come later; the
     address then shows after the next update."""

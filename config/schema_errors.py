@@ -100,7 +100,8 @@ def _misplaced_pod_addresses(steps: Path, value: object) -> Fault | None:
         )
         remedy = (
             f"Write podAddresses: {value} below nodePools.{pool}.interfaces.{nic}; here write a "
-            "list, as [172.31.199.185-172.31.199.189], or take the NIC out to use the node's block."
+            "list, for example [172.31.199.185-172.31.199.189], or take the NIC out to use the "
+            "node's block."
         )
         return rule, remedy
     return None
@@ -109,7 +110,7 @@ def _misplaced_pod_addresses(steps: Path, value: object) -> Fault | None:
 def _address_fault(_steps: Path, _value: object, _context: Context) -> Fault:
     return (
         "Not a valid IPv4 address.",
-        "Write four numbers from 0 to 255 with dots between them, as 172.31.199.183.",
+        "Write four numbers from 0 to 255 with dots between them, for example 172.31.199.183.",
     )
 
 
@@ -290,14 +291,14 @@ def _network_fault(_steps: Path, value: object, _context: Context) -> Fault:
     else:
         return (
             "This is an IPv6 network, and this key takes IPv4.",
-            "Write an IPv4 network, as 172.31.192.0/20.",
+            "Write an IPv4 network, for example 172.31.192.0/20.",
         )
     try:
         aligned = IPv4Network(text, strict=False)
     except ValueError:
         return (
             "Not a valid IPv4 network.",
-            "Write the network address and the length of its prefix, as 172.31.192.0/20.",
+            "Write the network address and its prefix length, for example 172.31.192.0/20.",
         )
     if text != str(value):
         return "Not a valid IPv4 network: it begins or ends with a space.", f"Write {aligned}."

@@ -132,8 +132,9 @@ class Endpoint(pulumi.ComponentResource):
             acl_status="off" if access is None else "on",
             acl_type=None if access is None else "white",
             acl_ids=None if access is None else [access.id],
-            # "If a whitelist is configured but no IP address is added to the whitelist, the
-            # listener forwards all requests" (https://www.alibabacloud.com/help/doc-detail/86001.html).
+            # The list has its entries before the listener uses it: "If a whitelist is configured
+            # but no IP address is added to the whitelist, the listener forwards all requests"
+            # (https://www.alibabacloud.com/help/doc-detail/86001.html).
             opts=pulumi.ResourceOptions(parent=self, depends_on=entries),
         )
         self.private_address, self.server_group_id = balancer.address, group.id

@@ -103,7 +103,7 @@ def ids_are_ids(config: ClusterConfig) -> Iterator[Problem]:
             path="resourceGroup",
             value=group,
             rule="This must be the resource group's id, which begins with rg-.",
-            remedy="Write the id that the console shows beside the group's name, or take it out.",
+            remedy="Write the id that the console shows next to the group's name, or take it out.",
         )
     if len(config.name) < MIN_NAME:
         yield Problem(

@@ -14,8 +14,8 @@ from pulumi.runtime.proto import engine_pb2
 
 from components.registering import (
     DEBUG,
+    begin_registrations,
     drop_debug_messages,
-    registrations_begin,
     search_cycles_seldom,
     short_stack_traces,
 )
@@ -112,7 +112,7 @@ def test_what_was_registered_before_has_begun_afterwards() -> None:
 
     async def program() -> list[str]:
         tasks = [asyncio.ensure_future(registration(name)) for name in ("one", "two")]
-        await registrations_begin()
+        await begin_registrations()
         seen = list(begun)
         await asyncio.gather(*tasks)
         return seen

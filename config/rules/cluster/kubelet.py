@@ -267,8 +267,8 @@ def gated_settings_have_their_gate(config: ClusterConfig) -> Iterator[Problem]:
             )
 
 
-def thresholds_are_in_order(config: ClusterConfig) -> Iterator[Problem]:
-    """Image collection stops below where it starts; a soft eviction has its grace period."""
+def image_thresholds_are_in_order(config: ClusterConfig) -> Iterator[Problem]:
+    """Image collection stops at a lower threshold than the one at which it starts."""
     fields = config.kubernetes.kubelet
     high = fields.get("imageGCHighThresholdPercent", 85)
     low = fields.get("imageGCLowThresholdPercent", 80)
@@ -287,6 +287,11 @@ def thresholds_are_in_order(config: ClusterConfig) -> Iterator[Problem]:
             if high > 0
             else "Write a higher imageGCHighThresholdPercent.",
         )
+
+
+def parallel_pulls_are_on(config: ClusterConfig) -> Iterator[Problem]:
+    """A limit above one for parallel image pulls has parallel pulls turned on."""
+    fields = config.kubernetes.kubelet
     pulls = fields.get("maxParallelImagePulls")
     if isinstance(pulls, int) and pulls > 1 and fields.get("serializeImagePulls") is not False:
         yield _problem(
@@ -295,6 +300,11 @@ def thresholds_are_in_order(config: ClusterConfig) -> Iterator[Problem]:
             "The kubelet pulls several images at once only with serializeImagePulls: false.",
             "Write serializeImagePulls: false too.",
         )
+
+
+def static_cpu_policy_has_reserved_cpu(config: ClusterConfig) -> Iterator[Problem]:
+    """The static CPU policy has some CPU reserved for the system."""
+    fields = config.kubernetes.kubelet
     reserved = [fields.get("kubeReserved"), fields.get("systemReserved")]
     if str(fields.get("cpuManagerPolicy")).lower() == "static" and not (
         "reservedSystemCPUs" in fields
@@ -307,6 +317,11 @@ def thresholds_are_in_order(config: ClusterConfig) -> Iterator[Problem]:
             '"Control CPU Management Policies on the Node").',
             "Write kubernetes.kubelet.systemReserved: {cpu: 500m} too.",
         )
+
+
+def soft_evictions_have_grace_periods(config: ClusterConfig) -> Iterator[Problem]:
+    """Each soft eviction has a grace period."""
+    fields = config.kubernetes.kubelet
     soft, grace = fields.get("evictionSoft"), fields.get("evictionSoftGracePeriod")
     if isinstance(soft, Mapping):
         periods = grace if isinstance(grace, Mapping) else {}
@@ -377,7 +392,7 @@ def _map(kind: str, value: Mapping[object, object], at: Path, minor: int) -> Ite
             yield _problem(
                 here,
                 item,
-                f"The kubelet knows no {key} here. It knows {', '.join(keys)}.",
+                f"The kubelet has no key {key} here. Its keys are {', '.join(keys)}.",
                 f"Did you mean {meant}? Otherwise take it out." if meant else "Take it out.",
             )
             continue
@@ -438,9 +453,9 @@ def _amount(name: str, value: object) -> Fault | None:
         return None
     if _QUANTITY.fullmatch(text):
         return None
-    more = ", or a share as 10%" if name.startswith("eviction") else ""
+    more = ", or a share such as 10%" if name.startswith("eviction") else ""
     return (
-        f"Not a Kubernetes quantity{more}: a number and a unit as Mi, Gi or m.",
+        f"Not a Kubernetes quantity{more}: a number with a unit such as Mi, Gi or m.",
         "Write a quantity, for example 512Mi.",
     )
 
@@ -484,7 +499,9 @@ def _duration(value: object) -> Fault | None:
     plain = not isinstance(value, bool) and _INT.fullmatch(seconds) and not seconds.startswith("-")
     return (
         "It must be a duration: numbers with the units h, m, s or ms.",
-        f"Write {seconds}s, if these are seconds." if plain else "Write a duration, as 1m30s.",
+        f"Write {seconds}s, if these are seconds."
+        if plain
+        else "Write a duration, for example 1m30s.",
     )
 
 
@@ -556,4 +573,11 @@ def _problem(at: Path, value: object, rule: str, remedy: str) -> Problem:
     return Problem(path=path_of(*at), value=shown, rule=rule, remedy=remedy)
 
 
-RULES = (kubelet_settings_exist, gated_settings_have_their_gate, thresholds_are_in_order)
+RULES = (
+    kubelet_settings_exist,
+    gated_settings_have_their_gate,
+    image_thresholds_are_in_order,
+    parallel_pulls_are_on,
+    static_cpu_policy_has_reserved_cpu,
+    soft_evictions_have_grace_periods,
+)

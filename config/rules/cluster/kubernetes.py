@@ -258,8 +258,7 @@ def existing_cluster_is_mapped(config: ClusterConfig) -> Iterator[Problem]:
             value=None,
             rule="An IP pool selects its node by the node's name in the cluster, which this "
             "program does not choose with mode: existing.",
-            remedy=f"Write {node}: and what `kubectl get nodes` calls it, "
-            "the same word where both agree.",
+            remedy=f"Write the name that `kubectl get nodes` shows for it, even if it is {node}.",
         )
     owners: dict[str, str] = {}
     for node, name in sorted(names.items()):

@@ -439,10 +439,10 @@ def _clb_zone_problems(
         yield Problem(
             path=f"{path}.zones",
             value=", ".join(service.zones) or None,
-            rule="An intranet CLB is in one vSwitch, that is, in one zone of its subnet, and "
+            rule="An intranet CLB is in one vSwitch and so in one zone of its subnet, and "
             f"the first control plane is in none of {', '.join(subnet_zones)}."
             if not service.zones
-            else "An intranet CLB is in one vSwitch, that is, in one zone of its subnet.",
+            else "An intranet CLB is in one vSwitch and so in one zone of its subnet.",
             remedy=f"Write one zone: one of {', '.join(subnet_zones)}. For a service that is "
             "deployed write the one that its load balancer is in; until now that was "
             f"{subnet_zones[0]}.",
@@ -544,7 +544,7 @@ def existing_load_balancers_stay_as_they_are(config: ClusterConfig) -> Iterator[
                     path=f"{path}.overrideListeners",
                     value="true",
                     rule="It is for an existing load balancer, but there is no id.",
-                    remedy="Take it out: listeners of an own load balancer are always managed.",
+                    remedy="Take it out: the listeners of a new load balancer are always managed.",
                 )
             continue
         if not _IDS[service.load_balancer].fullmatch(service.id):
@@ -581,7 +581,7 @@ def network_load_balancers_are_always_protected(config: ClusterConfig) -> Iterat
                 value="false",
                 rule="The cloud controller protects every NLB that it creates, and removes the "
                 "protection before it deletes one.",
-                remedy="Take it out: `pulumi destroy` removes the NLB all the same.",
+                remedy="Take it out: `pulumi destroy` removes the NLB anyway.",
             )
 
 

@@ -59,7 +59,7 @@ def labels_are_allowed(config: ClusterConfig) -> Iterator[Problem]:
                         path=f"{path}.{key}",
                         value=value,
                         rule=fault,
-                        remedy="Write a key with a prefix of your own, as example.com/role.",
+                        remedy="Write a key with your own prefix, for example example.com/role.",
                     )
                 fault = value_fault(value)
                 if fault is not None:
@@ -102,7 +102,7 @@ def _taint(path: str, taint: TaintConfig) -> Iterator[Problem]:
             path=f"{path}.key",
             value=taint.key,
             rule=fault,
-            remedy="Write a key as example.com/role.",
+            remedy="Write a key, for example example.com/role.",
         )
     if taint.key in _CONDITIONS:
         yield Problem(

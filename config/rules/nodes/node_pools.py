@@ -190,13 +190,13 @@ def zones_are_chosen(config: ClusterConfig) -> Iterator[Problem]:
                 f"one in {', '.join(common)}.",
                 remedy="Add the zone to the subnets, or take it out here.",
             )
-        unsaid = [m.name for m in pool_members(config, name, pool) if m.zone is None]
-        if unsaid:
+        unplaced = [m.name for m in pool_members(config, name, pool) if m.zone is None]
+        if unplaced:
             yield Problem(
                 path=path,
                 value=None,
-                rule=f"The pool's subnets share {len(common)} zones, and {_some(unsaid)} could be "
-                "in any of them. There is no default, because a zone that is added later would "
+                rule=f"The pool's subnets share {len(common)} zones, and {_some(unplaced)} could "
+                "be in any of them. There is no default, because a zone that is added later would "
                 "move nodes.",
                 remedy=f"Write zones: [{', '.join(common)}], or those that this pool should use; "
                 "for named nodes also zone on the node.",
