@@ -74,6 +74,8 @@ def test_maps_lists_and_nested_settings_reach_the_node_as_they_are(kubelet: dict
         {"enforceNodeAllocatable": ["everything"]},
         {"oomScoreAdj": -2000},
         {"readOnlyPort": 10250},
+        {"readOnlyPort": [10250]},
+        {"enforceNodeAllocatable": [["pods"]]},
         {"featureGates": {"NodeSwap": False}},
         {"enforceNodeAllocatable": ["pods", "kube-reserved"]},
         {"enforceNodeAllocatable": ["none", "pods"]},

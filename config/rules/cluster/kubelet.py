@@ -41,10 +41,10 @@ OWN_FIELDS: Final[Mapping[str, str]] = {
 }
 """Fields that this program or kubeadm sets, each with the reason."""
 
-TRAPS: Final[Mapping[str, tuple[object | frozenset[int], str]]] = {
+TRAPS: Final[Mapping[str, tuple[object, str]]] = {
     "enableServer": (False, "Without its server a kubelet answers no logs, exec or metrics."),
     "port": (
-        frozenset({0, KUBELET}),
+        (0, KUBELET),
         f"The API server and the security group expect the kubelet on port {KUBELET}.",
     ),
     "protectKernelDefaults": (
@@ -52,7 +52,7 @@ TRAPS: Final[Mapping[str, tuple[object | frozenset[int], str]]] = {
         "The kubelet then refuses to start: Ubuntu's vm.overcommit_memory is not the one it wants.",
     ),
     "readOnlyPort": (
-        frozenset({0}),
+        (0,),
         "That port shows every pod of the node to anybody, without a login.",
     ),
     "runOnce": (True, "The kubelet then ends after its first pods."),
@@ -61,7 +61,7 @@ TRAPS: Final[Mapping[str, tuple[object | frozenset[int], str]]] = {
         "Nothing here approves the certificates that kubelets then ask for: logs and exec fail.",
     ),
 }
-"""Fields with the value that breaks a node, or else the set of the only ones that do not (0 is the
+"""Fields with the value that breaks a node, or else a tuple of the only ones that do not (0 is the
 default), and the reason."""
 
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -551,7 +551,7 @@ def _bounded(at: Path, value: object) -> Fault | None:
 
 
 def _is_trap(value: object, trap: object) -> bool:
-    return value not in trap if isinstance(trap, frozenset) else value is trap
+    return value not in trap if isinstance(trap, tuple) else value is trap
 
 
 def _as_list(value: object) -> str:

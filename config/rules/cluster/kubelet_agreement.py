@@ -66,13 +66,13 @@ def kubelet_settings_agree(config: ClusterConfig) -> Iterator[Problem]:
 
 def _enforcements(fields: Settings) -> Iterator[Problem]:
     names = fields.get("enforceNodeAllocatable", ["pods"])
-    if not isinstance(names, list | tuple):
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         return
     enforced = [name for name in names if name != "none"]
     if enforced and len(enforced) < len(names):
         yield _problem(
             "enforceNodeAllocatable",
-            ", ".join(map(str, names)),
+            ", ".join(names),
             "The kubelet starts with none only if the list has nothing else.",
             "Write [none].",
         )
@@ -80,26 +80,26 @@ def _enforcements(fields: Settings) -> Iterator[Problem]:
     if len(set(names)) < len(names):
         yield _problem(
             "enforceNodeAllocatable",
-            ", ".join(map(str, names)),
+            ", ".join(names),
             "The kubelet does not start with a list that has an entry twice.",
-            f"Write [{', '.join(dict.fromkeys(map(str, names)))}].",
+            f"Write [{', '.join(dict.fromkeys(names))}].",
         )
     for whole in ("kube-reserved", "system-reserved"):
         if {whole, f"{whole}-compressible"} <= set(names):
-            rest = [str(name) for name in names if name != f"{whole}-compressible"]
+            rest = [name for name in names if name != f"{whole}-compressible"]
             yield _problem(
                 "enforceNodeAllocatable",
-                ", ".join(map(str, names)),
+                ", ".join(names),
                 f"{whole} includes {whole}-compressible, and the kubelet starts with one of them "
                 "only.",
                 f"Write [{', '.join(rest)}].",
             )
     for name in dict.fromkeys(enforced):
-        cgroup = _RESERVED_CGROUPS.get(str(name))
+        cgroup = _RESERVED_CGROUPS.get(name)
         if cgroup is not None and not fields.get(cgroup):
             yield _problem(
                 "enforceNodeAllocatable",
-                str(name),
+                name,
                 f"The kubelet enforces {name} on the cgroup that {cgroup} names, and does not "
                 "start without it.",
                 f"Write kubernetes.kubelet.{cgroup} with a cgroup that exists on the machine, or "
@@ -110,7 +110,7 @@ def _enforcements(fields: Settings) -> Iterator[Problem]:
             "cgroupsPerQOS",
             "false",
             "The kubelet enforces what pods may allocate by these cgroups, and does not start "
-            f"without them while enforceNodeAllocatable is [{', '.join(map(str, names))}].",
+            f"without them while enforceNodeAllocatable is [{', '.join(names)}].",
             "Take it out, or write kubernetes.kubelet.enforceNodeAllocatable: [none] too.",
         )
 

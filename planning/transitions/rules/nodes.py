@@ -446,7 +446,7 @@ def _disks(before: Record, after: Record, nodes: Nodes) -> Iterator[Refusal]:
     for name in sorted(before.nodes.keys() & after.nodes.keys()):
         for key in ("disk", ETCD_DISK):
             one, other = _size(before.nodes[name], key), _size(after.nodes[name], key)
-            goes = key == "disk" and _is_made_anew(before, after, nodes, name)
+            goes = key == "disk" and _gets_a_new_machine(before, after, nodes, name)
             if goes or one is None or other is None or other >= one:
                 continue
             yield Refusal(
@@ -467,7 +467,7 @@ def _disk_levels(before: Record, after: Record, nodes: Nodes) -> Iterator[Refusa
     for name in sorted(before.nodes.keys() & after.nodes.keys()):
         one, other = before.nodes[name], after.nodes[name]
         for key in ("disk", ETCD_DISK):
-            if key == "disk" and _is_made_anew(before, after, nodes, name):
+            if key == "disk" and _gets_a_new_machine(before, after, nodes, name):
                 continue
             old, new = _level(one, key), _level(other, key, default=None)
             if old is None or new is None or new >= old:
@@ -519,7 +519,7 @@ def _disk_categories(before: Record, after: Record) -> Iterator[Refusal]:
 def _instance_types(before: Record, after: Record, nodes: Nodes) -> Iterator[Refusal]:
     """Types that ModifyInstanceSpec refuses for a machine that stays."""
     for name in sorted(nodes.restarted):
-        if _is_made_anew(before, after, nodes, name):
+        if _gets_a_new_machine(before, after, nodes, name):
             continue
         machine = before.nodes[name]
         old, new = (str(r.nodes[name].restart.get("instanceType")) for r in (before, after))
@@ -541,7 +541,7 @@ def _instance_types(before: Record, after: Record, nodes: Nodes) -> Iterator[Ref
         )
 
 
-def _is_made_anew(before: Record, after: Record, nodes: Nodes, name: str) -> bool:
+def _gets_a_new_machine(before: Record, after: Record, nodes: Nodes, name: str) -> bool:
     """Whether a node gets a new machine with a new system disk. An only control plane does not."""
     planes = before.control_planes, after.control_planes
     is_kept = any(each == (name,) for each in planes)
