@@ -4,16 +4,18 @@ import pulumi
 
 from components.cluster import Cluster, ClusterArgs
 from components.registering import (
-    registrations_begin,
+    begin_registrations,
+    drop_debug_messages,
     search_cycles_seldom,
     short_stack_traces,
 )
 from components.stack import read_stack
 
 search_cycles_seldom()
+drop_debug_messages()
 inputs = read_stack()
 with short_stack_traces():
     cluster = Cluster(inputs.plan.name, ClusterArgs(inputs=inputs))
 for key, value in cluster.outputs().items():
     pulumi.export(key, value)
-pulumi.run(registrations_begin)
+pulumi.run(begin_registrations)

@@ -182,8 +182,8 @@ class Cluster(pulumi.ComponentResource):
     async def _before_changes(
         self, before: Record | EarlierRelease, after: Record, access: str | None
     ) -> None:
-        # First, because a pod may have got one of the addresses since the check: then no node
-        # has been drained.
+        # This precedes the roll-out: if a pod has got one of the addresses since the check, the run
+        # stops before it drains a node.
         if isinstance(before, Record) and access is not None:
             await give_up(before, after, access)
         # A hook runs after this constructor, so the roll-out exists by then.
@@ -217,7 +217,7 @@ class Cluster(pulumi.ComponentResource):
         )
 
     def _make_snapshot_policies(self) -> dict[str, ecs.AutoSnapshotPolicy]:
-        """One for each pool whose disks for etcd are to have snapshots, by pool."""
+        """The snapshot policies of etcd's disks, by pool; pools without snapshots have none."""
         plan = self._plan
         pools = {
             node.pool: node.etcd_disk.snapshots
@@ -294,7 +294,7 @@ class Cluster(pulumi.ComponentResource):
         return own, kubernetes_provider(self._name, own, parent=self, needs=needs)
 
     def _make_add_ons(self, provider: kubernetes.Provider, access: pulumi.Output[str]) -> AddOns:
-        # Kubernetes' SDK is a quarter of all imports, and needless where no cluster is reached.
+        # Kubernetes' SDK is a quarter of all imports. A run that reaches no cluster omits it.
         from components.add_ons.inside_kubernetes import (  # noqa: PLC0415
             AddOnsArgs,
             make_add_ons,

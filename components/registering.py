@@ -1,13 +1,19 @@
-"""How the program registers thousands of resources: short stack traces, few searches for cycles."""
+"""How the program registers thousands of resources: little is recorded, searched and sent."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
+
+import pulumi
+
+DEBUG: Final = "SPIDERPOOL_ALICLOUD_DEBUG"
+"""The environment variable that lets the SDK's debug messages through."""
 
 _FRAMES: Final = 8
 """Innermost frames of the Python stack that a resource records. Six of them are the SDK's own."""
@@ -49,8 +55,25 @@ def search_cycles_seldom() -> None:
     gc.set_threshold(_ALLOCATIONS, *gc.get_threshold()[1:])
 
 
-async def registrations_begin() -> None:
-    """Let every registration begin before the SDK waits for the run's end; for `pulumi.run`.
+def drop_debug_messages() -> None:
+    """Send no debug messages to the engine, unless `SPIDERPOOL_ALICLOUD_DEBUG` is set.
+
+    The SDK sends four or five of them for each resource. The whole program waits for each of these
+    calls, whether or not the run has `--debug`, and they took a quarter of the program's time
+    (https://github.com/pulumi/pulumi/issues/7292 reports the same cost). The engine does not tell
+    the program whether it will show them, so a person who wants to see them sets the variable.
+    """
+    if os.environ.get(DEBUG):
+        return
+
+    def drop(*_: object, **__: object) -> None:
+        """Take what `pulumi.log.debug` takes."""
+
+    pulumi.log.debug = drop
+
+
+async def begin_registrations() -> None:
+    """Let every registration begin before the SDK waits for the run's end; `pulumi.run` calls it.
 
     The SDK waits for registrations first, one after another, and for Outputs afterwards
     (`wait_for_rpcs` of `pulumi/runtime/stack.py`). A registration counts once it has begun. If none

@@ -66,7 +66,7 @@ def read_stack() -> StackInputs:
     kubeconfig = _kubeconfig(config, plan)
     return StackInputs(
         plan=plan,
-        secrets=_secrets(config, plan, inside=kubeconfig is not None),
+        secrets=_secrets(config, plan, reaches_cluster=kubeconfig is not None),
         kubeconfig=kubeconfig,
         access_key=_access_key(config, plan),
     )
@@ -100,17 +100,22 @@ def _is_secret(name: str) -> bool:
 
 
 def _secrets(
-    config: pulumi.Config, plan: ClusterPlan, *, inside: bool
+    config: pulumi.Config, plan: ClusterPlan, *, reaches_cluster: bool
 ) -> pulumi.Output[ClusterSecrets]:
-    """`inside`: the stack reaches an existing cluster, so Spiderpool needs its certificate."""
-    if plan.kubernetes.mode == "existing" and not (inside and plan.spiderpool.enabled):
+    """The cluster's secrets, from the stack file or, in the local profile, from a file.
+
+    `reaches_cluster`: the stack has the kubeconfig of an existing cluster, so Spiderpool is
+    installed there and needs its certificate. Raises `pulumi.RunError`, in an update also for
+    missing secrets.
+    """
+    if plan.kubernetes.mode == "existing" and not (reaches_cluster and plan.spiderpool.enabled):
         return _unknown()
     name = config.get("secretsFile")
     if name is None:
         text = config.get_secret("secrets")
         if text is not None:
             return pulumi.Output.secret(text.apply(_parsed))
-        return _without(f"{NAMESPACE}:secrets is not set")
+        return _without_secrets(f"{NAMESPACE}:secrets is not set")
     if plan.profile is not Profile.LOCAL:
         raise pulumi.RunError(
             f"{NAMESPACE}:secretsFile is for the local profile only: this stack's secrets would be "
@@ -119,7 +124,7 @@ def _secrets(
         )
     path = Path(_ROOT, name)
     if not path.is_file():
-        return _without(f"{name} ({NAMESPACE}:secretsFile) does not exist")
+        return _without_secrets(f"{name} ({NAMESPACE}:secretsFile) does not exist")
     return pulumi.Output.secret(_parsed(path.read_text(encoding="utf-8")))
 
 
@@ -130,7 +135,8 @@ def _parsed(text: str) -> ClusterSecrets:
         raise pulumi.RunError(f"{NAMESPACE}:secrets: {error}") from error
 
 
-def _without(reason: str) -> pulumi.Output[ClusterSecrets]:
+def _without_secrets(reason: str) -> pulumi.Output[ClusterSecrets]:
+    """Unknown secrets for a preview; an update fails with `reason` and the remedy."""
     remedy = f"Run `python -m operations secrets init --stack {pulumi.get_stack()}`."
     if not pulumi.runtime.is_dry_run():
         raise pulumi.RunError(
@@ -176,10 +182,10 @@ def _access_key(config: pulumi.Config, plan: ClusterPlan) -> pulumi.Output[Acces
             f"Run `pulumi config set --secret --path {NAMESPACE}:accessKey.accessKeyId …` and the "
             "same for accessKeySecret, or use credentials: ram-role, which needs no key."
         )
-    return pulumi.Output.secret(access_key.apply(_pair))
+    return pulumi.Output.secret(access_key.apply(_access_key_of))
 
 
-def _pair(document: object) -> AccessKey:
+def _access_key_of(document: object) -> AccessKey:
     if isinstance(document, Mapping) and set(document) == {"accessKeyId", "accessKeySecret"}:
         return AccessKey(id=str(document["accessKeyId"]), secret=str(document["accessKeySecret"]))
     raise pulumi.RunError(

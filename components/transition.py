@@ -1,4 +1,4 @@
-"""The plan that the last run accepted, kept in the state; checks each edit before anything else.
+"""Keeps the last accepted plan in the state, and checks each edit against it before all else.
 
 Why it is done this way: docs/decisions/transitions.md.
 """
@@ -36,10 +36,10 @@ No resource of a provider is registered until it returns, so it must not wait fo
 """
 
 _NO_RECORD: Final = "no run of this release has been complete yet"
-_GLANCE: Final = 3.0
+_PREVIEW_WITHIN: Final = 3.0
 """Seconds that a preview waits for each answer of the API server before it continues."""
-_ANSWER: Final = 10.0
-"""Seconds that an update waits."""
+_UPDATE_WITHIN: Final = 10.0
+"""Seconds that an update waits for each answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +165,7 @@ class AppliedPlan(pulumi.ComponentResource):
             text = await self._access(outputs)
             if isinstance(text, NotAsked):
                 return text
-            async with cluster_api(text, within=_GLANCE if dry else _ANSWER) as api:
+            async with cluster_api(text, within=_PREVIEW_WITHIN if dry else _UPDATE_WITHIN) as api:
                 api_server = version_of(await api.version())
                 nodes = await api.nodes()
                 return Holders(

@@ -23,9 +23,9 @@ async def wait_until(
     """Call `missing` until it returns None. An exception that it raises ends the wait.
 
     Args:
-        missing: what is missing at this moment; None when nothing is.
-        within: seconds until the wait gives up; the question is asked once at least.
-        ask_every: seconds between two questions.
+        missing: returns what is still missing; None when nothing is.
+        within: seconds until the wait gives up; `missing` is called at least once.
+        ask_every: seconds between two calls.
         give_up: the exception to raise, from the seconds waited and the last answer.
         report: gets the seconds waited and the last answer, every `REPORT_EVERY` seconds.
     """

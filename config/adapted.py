@@ -48,8 +48,8 @@ def notices(document: Document, effective: Document) -> Iterator[str]:
     if _mirrors(document) is not None:
         yield (
             f"kubernetes.mirrors: china, because {document.get('region')} lies in mainland China, "
-            "from where registry.k8s.io and pkgs.k8s.io are hardly reachable. Write mirrors: "
-            "global to use them all the same."
+            "from where registry.k8s.io and pkgs.k8s.io are often unreachable. Write mirrors: "
+            "global to use them anyway."
         )
     pools = effective.get("nodePools")
     own = _object(document, "nodePools")
@@ -59,7 +59,7 @@ def notices(document: Document, effective: Document) -> Iterator[str]:
 
 
 def _count_notices(document: Document, name: str, own: object) -> Iterator[str]:
-    """A pool whose few nodes look like exceptions of those that its profile counts."""
+    """A notice for a pool whose listed nodes look like exceptions of the profile's count."""
     profile = document.get("profile")
     if not isinstance(own, Mapping) or "count" in own or "nodes" not in own:
         return
@@ -74,9 +74,9 @@ def _count_notices(document: Document, name: str, own: object) -> Iterator[str]:
     counted = {f"{name}-{ordinal}" for ordinal in range(count)}
     if set(nodes) < counted:
         yield (
-            f"nodePools.{name}: its nodes are {', '.join(nodes) or 'none'}, because nodes without "
-            f"count names all of them. Write count: {count}, which the profile {profile} has "
-            "without nodes, if these are settings of single nodes."
+            f"nodePools.{name}: its nodes are {', '.join(nodes) or 'none'}, because without count, "
+            "nodes lists all nodes of the pool. If it only has settings of some nodes, write "
+            f"count: {count}, the default of the profile {profile}."
         )
 
 
@@ -101,11 +101,11 @@ def _pool_notices(name: str, pool: object, own: object) -> Iterator[str]:
         pool.get("image"),
         *(n.get("image") for n in nodes.values() if isinstance(n, Mapping)),
     }
-    for image in sorted(str(image) for image in images if CUSTOM.match(str(image))):
+    for image in sorted(str(image) for image in images if CUSTOM.fullmatch(str(image))):
         yield (
-            f"nodePools.{name}: {image} is a custom image, about which nothing is known here. It "
-            "must be Ubuntu 22.04 or 24.04, or Debian 13 with netplan.io, have cloud-init, and be "
-            "of the architecture of the instance type."
+            f"nodePools.{name}: {image} is a custom image, which this program cannot check. It "
+            "must be Ubuntu 22.04 or 24.04, or Debian 13 with netplan.io, have cloud-init, and "
+            "have the architecture of the instance type."
         )
 
 

@@ -23,7 +23,8 @@ from config.schema_walk import Path, document_path, value_at
 
 _VSWITCH = re.compile(r"network\.subnets\.[^.]+\.zones\.[^.]+")
 _OF_ZONES = re.compile(r"\.zones?(\[\d+\])?$")
-"""Paths of zones that nodes and gateways are in: a vSwitch is missing there that was left out."""
+"""Paths of keys that choose a zone. A problem there may only follow from a vSwitch that was left
+out."""
 _ATTEMPTS = 64
 """The most attempts at reading a file. Each one leaves out what could not be read."""
 
@@ -49,7 +50,9 @@ class Reading:
             return False
         text = f"{problem.rule} "
         return not any(
-            _related(problem.path, path) or f"{path} " in text or f"{path})" in text
+            _related(problem.path, path)
+            # A path of one word, such as `name`, is an ordinary word of a sentence.
+            or ("." in path and (f"{path} " in text or f"{path})" in text))
             for path in self.left_out
         )
 
@@ -99,7 +102,7 @@ def _validate(
             return ClusterConfig.model_validate(rest), list(problems.values()), left_out
         except ValidationError as error:
             errors = error.errors(include_url=False, include_input=False)
-        left_out += [path_of(*meant) for detail in errors if (meant := _meant(detail, rest))]
+        left_out += [path_of(*key) for detail in errors if (key := _intended_key(detail, rest))]
         progress = False
         for detail in errors:
             problem = problem_of(detail, _visible(detail, rest))
@@ -115,8 +118,8 @@ def _validate(
     return None, list(problems.values()), left_out
 
 
-def _meant(detail: ErrorDetails, rest: Mapping[str, object]) -> Path | None:
-    """The key that an unknown key probably means; None if that key is set or no key is similar.
+def _intended_key(detail: ErrorDetails, rest: Mapping[str, object]) -> Path | None:
+    """The path that an unknown key probably means; None if it is set or no key is similar.
 
     A value under a misspelt key is not missing, so its absence is not a second problem.
     """
@@ -134,10 +137,10 @@ def _leave_out(
 ) -> Path | None:
     """Replace an invalid value by a stand-in, or leave out the value or what contains it."""
     path = document_path(detail["loc"])
-    there = value_at(rest, path)
-    instead = None if detail["type"] == "extra_forbidden" else stand_in(detail, there, document)
+    invalid = value_at(rest, path)
+    instead = None if detail["type"] == "extra_forbidden" else stand_in(detail, invalid, document)
     holder = value_at(rest, path[:-1])
-    if instead is not None and instead != there and isinstance(holder, dict):
+    if instead is not None and instead != invalid and isinstance(holder, dict):
         holder[path[-1]] = instead
         return path
     if detail["type"] == "missing":

@@ -37,7 +37,7 @@ _NOTHING = NodeConfig()
 
 
 def members_of(config: ClusterConfig) -> dict[str, Member]:
-    """All nodes by name, sorted. Of two nodes with one name the first pool's stays.
+    """All nodes by name, sorted. If two pools have a node of one name, the first pool's counts.
 
     A node that two pools claim is a problem of its own (`config.rules`).
     """
@@ -58,7 +58,7 @@ def home_zone(config: ClusterConfig) -> str | None:
 
 
 def has_balancer(config: ClusterConfig) -> bool:
-    """Whether a load balancer of this stack is before several API servers."""
+    """Whether the stack has a load balancer in front of several API servers."""
     return config.kubernetes.mode == "kubeadm" and len(_planes(config)) > 1
 
 
@@ -69,7 +69,7 @@ def _planes(config: ClusterConfig) -> list[Member]:
 
 def pool_members(config: ClusterConfig, name: str, pool: NodePoolConfig) -> Iterator[Member]:
     """One pool's members, by ordinal for counted pools and by name for named ones."""
-    zones = spread(config, pool)
+    zones = spread_zones(config, pool)
     if pool.count is not None:
         for ordinal in range(pool.count):
             node = f"{name}-{ordinal}"
@@ -101,7 +101,7 @@ def ordinal_from(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def spread(config: ClusterConfig, pool: NodePoolConfig) -> tuple[str, ...]:
+def spread_zones(config: ClusterConfig, pool: NodePoolConfig) -> tuple[str, ...]:
     """The zones that a pool's nodes are spread over, sorted: the pool's own, or the only one.
 
     Empty when there are several and the pool names none: a zone that a subnet gains later must not

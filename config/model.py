@@ -36,11 +36,19 @@ NamespaceName = Annotated[
 ]
 """RFC 1123 label, which may begin with a digit."""
 
+PortName = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^([0-9]+-)*[0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*$", min_length=1, max_length=15
+    ),
+]
+"""Name of a container's port (RFC 6335): a letter at least, and no two hyphens in a row."""
+
 Mbps = Annotated[int, Field(ge=1, le=1000)]
 
 
 def _network_text(value: object) -> object:
-    """Only text with a prefix is a network: ipaddress would take a number or an address, too."""
+    """Only text with a prefix is a network; ipaddress would also accept a number or an address."""
     if isinstance(value, IPv4Network) or (isinstance(value, str) and "/" in value):
         return value
     raise PydanticCustomError("ip_v4_network", "Input is not a valid IPv4 network")
@@ -74,11 +82,11 @@ class Model(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _true_is_no_number(cls, value: object, info: ValidationInfo) -> object:
-        """`count: true` is a mistake, although Python counts True as 1."""
+        """`count: true` is a mistake, although Python treats True as 1."""
         if isinstance(value, bool) and info.field_name is not None:
             taken = _types_in(cls.model_fields[info.field_name].annotation)
-            if int in taken and bool not in taken:
-                raise PydanticKnownError("int_type")
+            if {int, float} & taken and bool not in taken:
+                raise PydanticKnownError("int_type" if int in taken else "float_type")
         return value
 
 
@@ -180,9 +188,9 @@ class NatConfig(Model):
     bandwidth: Mbps = 10
     """Mbit/s of the EIP."""
     internet_charge_type: Literal["PayByTraffic", "PayByBandwidth"] = "PayByTraffic"
-    """How the EIP's traffic is paid."""
+    """How the EIP's traffic is billed."""
     deletion_protection: bool | None = None
-    """Against deletion outside of this program; by default as `protect`."""
+    """Against deletion outside of this program; by default the value of `protect`."""
 
 
 class Ipv6Config(Model):
@@ -191,7 +199,7 @@ class Ipv6Config(Model):
     enabled: bool = False
     """IPv6 for every NIC of every node."""
     gateway: bool | None = None
-    """An IPv6 gateway on the VPC; by default as `enabled`."""
+    """An IPv6 gateway on the VPC; by default the value of `enabled`."""
     egress: bool = False
     """Public bandwidth for each pod's IPv6 address."""
     bandwidth: Mbps = 10
@@ -294,7 +302,7 @@ class SpotConfig(Model):
 
     strategy: Literal["NoSpot", "SpotAsPriceGo", "SpotWithPriceLimit"] = "NoSpot"
     """NoSpot, at market price, or up to a price."""
-    price_limit: float | None = None
+    price_limit: Annotated[float, Field(allow_inf_nan=False)] | None = None
     """Hourly, in the account's currency; only with SpotWithPriceLimit."""
 
 
@@ -394,8 +402,8 @@ class NodePoolConfig(Model):
     prefix_block_size: Annotated[int, Field(ge=16, le=256)] = 256
     """Addresses in a node's part of a prefix reservation; a power of two. 256 holds any number."""
     deletion_protection: bool | None = None
-    """The cloud's own lock against deletion; by default as `protect` for the only control plane.
-    Refused where the life cycle replaces machines: workers, and control planes that are several."""
+    """The cloud's own lock against deletion; by default the value of `protect` for the only control
+    plane. Refused for workers and for several control planes, whose machines edits replace."""
     ram_role: str | None = None
     """An existing RAM role for the instances. Control planes without one get the controller's."""
 
@@ -421,7 +429,9 @@ class KubernetesConfig(Model):
     mode: Literal["kubeadm", "existing"] = "kubeadm"
     """`kubeadm`: this program builds the cluster. `existing`: somebody else builds it on this
     program's machines, and this program adds addresses and add-ons."""
-    version: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")] = "1.36.3"
+    version: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(\.(0|[1-9][0-9]*)){2}$")] = (
+        "1.36.3"
+    )
     """Exact version. A new cluster has 1.35 to 1.37; one of 1.31 to 1.34 is upgraded minor by
     minor. Its packages and images must exist."""
     service_cidr: Network = IPv4Network("10.233.0.0/18")
@@ -528,7 +538,7 @@ class ServicePortConfig(Model):
 
     port: Annotated[int, Field(ge=1, le=65535)]
     """Port on which the load balancer listens."""
-    target_port: Annotated[int, Field(ge=1, le=65535)] | DnsLabel | None = None
+    target_port: Annotated[int, Field(ge=1, le=65535)] | PortName | None = None
     """The pods' port, by number or by name; by default the same number."""
     protocol: Literal["tcp", "udp", "http", "https"] = "tcp"
     """`http` and `https` are layer 7, of a CLB only; https ends TLS at the load balancer."""
@@ -555,8 +565,8 @@ class ServiceConfig(Model):
     """An NLB's zones, by default all of its subnet; the one zone of an intranet CLB, by default the
     first control plane's."""
     backend_type: Literal["ecs", "eni"] | None = None
-    """`ecs`: a node port of each node. `eni`: straight to the pods' addresses. By default as
-    cloudController.backendType says."""
+    """`ecs`: a node port of each node. `eni`: straight to the pods' addresses. By default the
+    value of cloudController.backendType."""
     ipv6: bool = False
     """An NLB with an IPv6 address in addition to the IPv4 one; backends are reached over IPv4."""
     certificate_id: str | None = None
@@ -566,8 +576,8 @@ class ServiceConfig(Model):
     override_listeners: bool = False
     """With `id`: the cloud controller owns the listeners on these ports, too."""
     deletion_protection: bool | None = None
-    """Against deletion by anybody but the cloud controller; by default as `protect`. An NLB always
-    has it."""
+    """Against deletion by anybody but the cloud controller; by default the value of `protect`. An
+    NLB always has it."""
     wait: bool = True
     """An update waits for the address and for one ready pod. False for pods that come later; the
     address then shows after the next update."""

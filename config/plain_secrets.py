@@ -44,7 +44,7 @@ def plain_secrets(document: object, at: tuple[Step, ...] = ()) -> Iterator[Probl
         for key, value in document.items():
             what = _shape(str(key))
             if what is not None:
-                yield _problem((*at, MASK), what, "would be stored and shown in clear")
+                yield _problem((*at, MASK), what, "would be stored and shown in plain text")
             yield from plain_secrets(value, (*at, str(key)))
         return
     if isinstance(document, list | tuple):
@@ -53,7 +53,7 @@ def plain_secrets(document: object, at: tuple[Step, ...] = ()) -> Iterator[Probl
         return
     what = looks_secret(document, at)
     if what is not None:
-        yield _problem(at, what, "would be stored and shown in clear")
+        yield _problem(at, what, "would be stored and shown in plain text")
 
 
 def looks_secret(value: object, at: tuple[Step, ...]) -> str | None:

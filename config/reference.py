@@ -33,11 +33,11 @@ _HEAD = """\
 <!-- Written by `python -m config.reference`; edit the model, the rules or the tables instead. -->
 # Configuration
 
-A stack file (`stacks/Pulumi.<stack>.yaml`) says what its cluster is in one object,
-`spiderpool-alicloud:cluster`, and only what differs from its profile. `python -m operations plan
---config FILE` shows what it means before anything exists; whole files to start from are in
-[examples](examples). This object never contains secrets: they are separate keys, set by
-`pulumi config set --secret`.
+A stack file (`stacks/Pulumi.<stack>.yaml`) describes its cluster in one object,
+`spiderpool-alicloud:cluster`, which contains only what differs from its profile.
+`python -m operations plan --config FILE` shows what it means before anything exists. Whole files to
+start from are in [examples](examples). This object never contains secrets: they are separate keys,
+set by `pulumi config set --secret`.
 
 Editors that know YAML schemas complete and check a stack file that begins with
 
@@ -58,24 +58,27 @@ vSwitch. The ENI's own address is the block's first, pod addresses follow. Aliba
 network address and the last three of a vSwitch (the gateway is the third from last), so block 0 is
 never used, nor one that reaches into the last three.
 
-* A node's ordinal is its number in a counted pool, else the number its name ends in, else what
-  `ordinal` says. It never depends on other nodes ([why](decisions/stable-ordinals.md)).
-* With more than one pool each says its `firstBlock`; leave it room to grow, it cannot move later.
-* With several zones a pool names those it uses. Zones take turns by ordinal, in sorted order, so
-  a zone that is added to a pool's list moves nodes, and one that is added to a subnet does not.
+* In a counted pool, a node's ordinal is its number. A named node has the `ordinal` of its entry, or
+  without one the number at the end of its name. It never depends on other nodes
+  ([why](decisions/stable-ordinals.md)).
+* With more than one pool, each pool sets its `firstBlock`. Leave room between pools: a pool cannot
+  move later.
+* A pool whose subnets have several zones in common names the zones that it uses. Zones take turns
+  by ordinal, in sorted order, so adding a zone to a pool's list moves nodes, and adding one to a
+  subnet does not.
 * `mode: prefix`: a node's /28 prefixes are slot `firstBlock + ordinal - 1` of `prefixBlockSize`
   addresses in the vSwitch's `prefixReservation`. A reservation cannot grow later.
 * `mode: count`: the cloud chooses, so a preview cannot show the addresses, and the subnet is for
-  counted NICs only. It might still choose an address that a later node's own would be.
-* Explicit addresses of a node's NIC take the place of its block on that NIC, all of them.
-* IPv6: `ipv6Index` is the /64 of the VPC's /56. Addresses end in their IPv4 twin.
+  counted NICs only. The cloud may still choose an address that the plan has for a later node.
+* Explicit addresses of a node's NIC replace its whole block on that NIC.
+* IPv6: `ipv6Index` chooses the /64 of the VPC's /56. Each IPv6 address ends in its IPv4 twin.
 
-`maxPods` of a node is the number of its pod addresses and of the pods that always run on the host's
-network: 2 on a worker (kube-proxy, spiderpool-agent), and on a control plane 4 more (etcd,
-kube-apiserver, kube-controller-manager, kube-scheduler) and the cloud controller, 7 in all; and a
-place for the spiderpool-controller. The scheduler counts each NIC's addresses by itself
-([capacity](capacity.md)). With Kubernetes 1.35 and in `existing` mode it does not: there `maxPods`
-counts eth0's addresses alone, and no place for the spiderpool-controller.
+`maxPods` of a node is the number of its pod addresses, plus the pods that always run on the host's
+network, plus a place for the spiderpool-controller. A worker has 2 pods on the host's network
+(kube-proxy, spiderpool-agent). A control plane has 7: these, etcd, kube-apiserver,
+kube-controller-manager, kube-scheduler and the cloud controller. The scheduler counts each NIC's
+addresses by itself ([capacity](capacity.md)). With Kubernetes 1.35 and in `existing` mode it does
+not: there `maxPods` counts eth0's addresses alone, and no place for the spiderpool-controller.
 """
 
 
@@ -255,9 +258,8 @@ def _profiles() -> str:
     lines = [
         "## Profiles",
         "",
-        "What a profile lays under a stack file. Under every node pool it lays the keys of",
-        "`nodePools.<name>`. `python -m operations config show --config FILE` prints the whole",
-        "result.",
+        "The defaults that a profile sets. The keys of `nodePools.<name>` apply to every pool.",
+        "`python -m operations config show --config FILE` prints a stack file with its defaults.",
         "",
         f"| key | {' | '.join(p.value for p in Profile)} |",
         f"|---|{'---|' * len(Profile)}",
@@ -293,10 +295,10 @@ def _types() -> str:
         "Limits that are known without asking: ENIs and addresses of one ENI, the primary ones",
         "included. Source: Alibaba Cloud, *Instance families* (ECS documentation, page 25378),",
         "columns *ENIs* and *Private IP addresses per ENI*. IPv6 figures of all families, and all",
-        "figures of families marked so, are not verified against a published table: hold them",
-        "against `DescribeInstanceTypes` (`EniQuantity`, `EniPrivateIpAddressQuantity`,",
-        "`EniIpv6AddressQuantity`) before you rely on them. A type that is missing or wrong is set",
-        "by the stack:",
+        "figures of families marked so, are not verified against a published table: compare them",
+        "with `DescribeInstanceTypes` (`EniQuantity`, `EniPrivateIpAddressQuantity`,",
+        "`EniIpv6AddressQuantity`) before you rely on them. A stack file sets the limits of a type",
+        "that is missing or wrong:",
         "",
         "```yaml",
         "instanceTypes:",
@@ -305,7 +307,7 @@ def _types() -> str:
         "",
         f"Families without a second ENI at creation: {', '.join(sorted(WITHOUT_SECOND_ENI))}.",
         "",
-        "| types | ENIs | IPv4 of an ENI | IPv6 of an ENI | rests on |",
+        "| types | ENIs | IPv4 of an ENI | IPv6 of an ENI | source |",
         "|---|---|---|---|---|",
     ]
     grouped: dict[tuple[str, int, int, int, str], list[str]] = {}
@@ -323,7 +325,7 @@ def _regions() -> str:
         "## Regions and zones",
         "",
         "Regions that are known, with zones that are known to exist. A zone belongs to its region",
-        "by its name; one that is newer than this list is taken all the same. For a region that is",
+        "by its name; one that is newer than this list is accepted, too. For a region that is",
         "newer, write `cloud.unlistedRegion: true`.",
         "",
         "| region | zones |",

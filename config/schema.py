@@ -32,7 +32,7 @@ def cluster_schema() -> dict[str, Any]:
 
 def stack_schema() -> dict[str, Any]:
     """The schema of a whole stack file."""
-    secret = {"description": "Set by `pulumi config set --secret`; never in clear."}
+    secret = {"description": "Set by `pulumi config set --secret`; never in plain text."}
     return {
         "$schema": DIALECT,
         "$id": STACK_FILE,
@@ -50,7 +50,7 @@ def stack_schema() -> dict[str, Any]:
                     f"{NAMESPACE}:accessKey": secret,
                     f"{NAMESPACE}:secretsFile": {
                         "type": "string",
-                        "description": "The local profile only: where its secrets lie.",
+                        "description": "Path of the secrets' file; for the local profile only.",
                     },
                 },
             }

@@ -127,7 +127,7 @@ def _key_problems(
             yield Problem(
                 path=f"config.{key}",
                 value=None,
-                rule="It is a secret, and is in clear in this file.",
+                rule="It is a secret, and this file has it in plain text.",
                 remedy="Replace it where it was in use, then set it by "
                 f"`pulumi config set --secret {key}`.",
             )
@@ -141,8 +141,8 @@ def _secrets_file_problem(config: Mapping[str, object]) -> Iterator[Problem]:
         yield Problem(
             path=f"config.{NAMESPACE}:secretsFile",
             value=None,
-            rule=f"It is for the local profile only: the secrets of a {profile} cluster would lie "
-            "in clear in a file.",
+            rule=f"It is for the local profile only: the secrets of a {profile} cluster would be "
+            "in plain text in a file.",
             remedy="Take it out and run `python -m operations secrets init --stack STACK`, which "
             "keeps them encrypted in the stack file.",
         )

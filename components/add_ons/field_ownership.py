@@ -42,8 +42,9 @@ def ownership_hook(
                 await hand_over(client, path, manager)
         except (UnusableKubeconfigError, httpx.HTTPError) as error:
             pulumi.log.info(
-                f"{args.name}: the fields keep the owner of their creation ({error}). The preview "
-                "of the first change of a port may be refused; `pulumi up --skip-preview` does it."
+                f"{args.name}: its fields still belong to the manager that created it ({error}). "
+                "If the preview of the first change of a port is refused, run "
+                "`pulumi up --skip-preview` for that change."
             )
 
     return pulumi.ResourceHookBinding(

@@ -43,7 +43,7 @@ class AddOnsArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class AddOns:
-    """What others read of the objects inside Kubernetes."""
+    """The objects inside Kubernetes whose outputs the stack shows."""
 
     spiderpool: Spiderpool | None
     services: Mapping[str, LoadBalancerService]
@@ -67,7 +67,7 @@ def make_add_ons(name: str, args: AddOnsArgs, *, parent: pulumi.Resource) -> Add
 def _make_cloud_controller(
     name: str, args: AddOnsArgs, *, parent: pulumi.Resource
 ) -> list[pulumi.Resource]:
-    """The provider ids of a cluster of others, and the cloud controller, as far as needed."""
+    """Register the provider ids, if somebody else built the cluster, and the cloud controller."""
     plan = args.inputs.plan
     inside = pulumi.ResourceOptions(parent=parent)
     resources: list[pulumi.Resource] = []
@@ -147,7 +147,7 @@ def _make_namespace(
 def _make_spiderpool(
     name: str, args: AddOnsArgs, before: Sequence[pulumi.Resource], *, parent: pulumi.Resource
 ) -> Spiderpool | None:
-    """Spiderpool with the requests for addresses and the sample apps. None where it is off."""
+    """Register Spiderpool, the counting policies and the sample apps; None where it is off."""
     plan = args.inputs.plan
     if not plan.spiderpool.enabled:
         return None

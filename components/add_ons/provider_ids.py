@@ -11,7 +11,7 @@ from components.api.cluster_api import ClusterError, KubernetesNode, cluster_api
 
 
 def free_node_hook(name: str, kubeconfig: pulumi.Output[str]) -> pulumi.ResourceHook:
-    """Return the hook that runs before a Node's provider id is set, or is that of a new machine.
+    """Return the hook that runs before a Node's provider id is set or changed.
 
     It raises `pulumi.RunError` for a missing Node, and for one that belongs to another machine: the
     provider's own message advises to take over the field by force, which Kubernetes forbids.

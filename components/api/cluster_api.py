@@ -46,7 +46,7 @@ class ClusterError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class KubernetesNode:
-    """The parts of a Node that are used here."""
+    """The parts of a Node that the life cycle of machines uses."""
 
     name: str
     provider_id: str
@@ -193,7 +193,7 @@ class ClusterApi:
             if written.status_code != HTTPStatus.CONFLICT:
                 _checked(written)
                 return
-        raise ClusterError(f"Node {node} changed {_TRIES} times while it was to be written.")
+        raise ClusterError(f"Node {node} changed {_TRIES} times before it could be written.")
 
     async def control_plane_pods(self) -> Sequence[ControlPlanePod]:
         """The mirrors of the control planes' static pods (kubeadm: label tier=control-plane)."""
@@ -357,7 +357,7 @@ def _checked(answer: httpx.Response) -> Any:  # noqa: ANN401 - Kubernetes' JSON
 
 
 def _time_of(answer: httpx.Response) -> datetime:
-    """When the API server answered, by its own clock; by ours if it does not tell."""
+    """When the API server answered, by its own clock; by ours if the answer has no valid Date."""
     try:
         return parsedate_to_datetime(answer.headers["Date"])
     except (KeyError, ValueError):

@@ -12,7 +12,8 @@ def seconds_from_environment(
 ) -> float:
     """Seconds that an environment variable sets, `default` without it.
 
-    `positive` refuses 0. Raises `pulumi.RunError` with `remedy` for anything but such a number.
+    `positive` refuses 0. Raises `pulumi.RunError`, with `remedy` in its message, for a negative or
+    infinite number and for text that is not a number.
     """
     text = os.environ.get(variable)
     if text is None:

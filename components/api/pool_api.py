@@ -49,7 +49,7 @@ class RefusedError(PoolError):
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """The parts of a SpiderIPPool that are used here."""
+    """The parts of a SpiderIPPool that the guard of addresses uses."""
 
     name: str
     ips: tuple[str, ...]

@@ -16,8 +16,8 @@ from components.waiting import wait_until
 READY_SECONDS: Final = "SPIDERPOOL_ALICLOUD_READY_SECONDS"
 """Environment variable: seconds that a machine, or the first API server, may take to be ready."""
 READY_WITHIN: Final = 20 * 60.0
-"""Seconds, unless the environment sets others. A machine boots, installs packages and pulls images:
-minutes, on a slow mirror many."""
+"""Seconds, unless the environment sets others. A machine boots, installs packages and pulls images,
+which takes minutes, and many minutes with a slow mirror."""
 _ASK_EVERY = 1.0
 _ANSWER_WITHIN = 5.0
 
@@ -26,7 +26,7 @@ _QUESTIONS = ("/readyz", "/api/v1/namespaces/kube-system")
 
 
 def ready_seconds() -> float:
-    """Seconds that a machine may take to be ready. Raises `pulumi.RunError` for no such number."""
+    """Seconds that a machine may take to be ready. Raises `pulumi.RunError` for another value."""
     return seconds_from_environment(
         READY_SECONDS,
         default=READY_WITHIN,
@@ -62,7 +62,7 @@ async def until_ready(
 
 
 async def _ask(client: httpx.AsyncClient) -> str | None:
-    """None when every question is answered well, else what came instead."""
+    """None when every question is answered with HTTP 200, else the question and the failure."""
     for path in _QUESTIONS:
         try:
             answer = await client.get(path)

@@ -32,9 +32,9 @@ def primary_as_planned(node: str, plan: InterfacePlan, answered: str) -> str:
     if pulumi.runtime.is_dry_run() or answered == str(plan.primary):
         return answered
     raise pulumi.RunError(
-        f"{node}/{plan.name}: the cloud gave the ENI the primary address {answered}, planned was "
-        f"{plan.primary}. The node's files and certificates were made for the planned one. Run "
-        "`pulumi refresh` and then `pulumi up`; the ENI is replaced."
+        f"{node}/{plan.name}: the cloud gave the ENI the primary address {answered} instead of "
+        f"the planned {plan.primary}. The node's files and certificates were made for the planned "
+        "one. Run `pulumi refresh` and then `pulumi up`; the ENI is replaced."
     )
 
 
@@ -52,8 +52,8 @@ def pod_addresses_as_planned(
         if len(addresses) == plan.pods.count:
             return addresses
         raise pulumi.RunError(
-            f"{node}/{plan.name}: the cloud gave {len(addresses)} pod addresses, "
-            f"{plan.pods.count} were asked for. Run `pulumi refresh` and then `pulumi up`; "
+            f"{node}/{plan.name}: the cloud gave {len(addresses)} pod addresses "
+            f"instead of {plan.pods.count}. Run `pulumi refresh` and then `pulumi up`; "
             "if that does not help, the instance type's limit is reached or the vSwitch has no "
             "free addresses."
         )

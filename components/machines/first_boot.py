@@ -45,7 +45,7 @@ class MachineAnswers:
     disk_id: pulumi.Output[str] | None
     """The disk for etcd; None where etcd is on the system disk."""
     snapshot: pulumi.Input[str | None]
-    """The snapshot of which this machine makes the cluster again."""
+    """The snapshot from which this machine rebuilds the cluster; None in an ordinary boot."""
 
 
 def render_user_data(

@@ -1,4 +1,4 @@
-"""When a node that was changed serves again."""
+"""The conditions under which a changed node serves again."""
 
 from __future__ import annotations
 

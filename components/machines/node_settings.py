@@ -172,6 +172,6 @@ def _no_unit(node: str) -> str:
     return (
         f"{node} was made by an earlier release, and its machine cannot take other settings while "
         "it runs. Replace the machine: an edit of its pool's image or of kubernetes.version does "
-        "that, one node at a time, and the new machine has the new settings. Or take the edit of "
-        "its settings back."
+        "that, one node at a time, and the new machine has the new settings. Or revert the "
+        "edit of its settings."
     )

@@ -96,7 +96,7 @@ class Node(pulumi.ComponentResource):
     machine_id: pulumi.Output[str]
     """The instance's id once it exists. Only what a machine needs to serve may use it."""
     instance_id: pulumi.Output[str]
-    """The same once the node serves, in a run that waits for it."""
+    """The instance's id once the node serves, if the run waits for that."""
     provider_id: pulumi.Output[str]
     """`<region>.<instance id>`, as the kubelet reports it."""
     interfaces: Mapping[str, NodeInterface]
@@ -133,7 +133,7 @@ class Node(pulumi.ComponentResource):
                 args.node, instance_id=instance.id, addresses=self._ips_of_pools, resource=self
             )
         self.provider_id = self.instance_id.apply(lambda id_: f"{args.plan.region}.{id_}")
-        self._open_ipv6(instance)
+        self._make_ipv6_egress(instance)
         role = args.node.ram_role if args.node.ram_role is not None else args.ram_role
         if role is not None:
             ecs.RamRoleAttachment(
@@ -248,19 +248,23 @@ class Node(pulumi.ComponentResource):
         return pulumi.Output.unsecret(bootstrap.secrets.apply(ca_fingerprint))
 
     def _snapshot_of_disk(self) -> str | None:
-        """The snapshot that is restored, for the control plane that creates the cluster again."""
-        bootstrap, first = self._args.bootstrap, self._args.plan.control_planes[0]
-        makes_cluster = bootstrap is not None and self._args.node.name == first.name
-        return bootstrap.restore if bootstrap is not None and makes_cluster else None
+        """The snapshot for the disk, on the control plane that rebuilds the cluster; else None."""
+        bootstrap = self._args.bootstrap
+        if bootstrap is None or not self._is_first_control_plane():
+            return None
+        return bootstrap.restore
+
+    def _is_first_control_plane(self) -> bool:
+        return self._args.node.name == self._args.plan.control_planes[0].name
 
     def _restored_snapshot(self, bootstrap: Bootstrap) -> pulumi.Input[str | None]:
         """The snapshot that is named in the user-data.
 
-        The machine that creates the cluster again learns it from its disk. After an interrupted
-        restore a plain run may create that machine, and etcd must not start on the disk's data as
-        they are.
+        For the machine that rebuilds the cluster it comes from the disk's resource. After an
+        interrupted restore a plain run may create that machine, and etcd must not start on the
+        disk's unprepared data.
         """
-        if self._disk is None or self._args.node.name != self._args.plan.control_planes[0].name:
+        if self._disk is None or not self._is_first_control_plane():
             return bootstrap.restore
         return self._disk.snapshot_id.apply(lambda snapshot: snapshot or bootstrap.restore)
 
@@ -296,14 +300,18 @@ class Node(pulumi.ComponentResource):
             return None
         return guard.hooks if self._rollout is None else guard.hooks_after_drain
 
-    def _when_due(self, address: str) -> pulumi.Input[str]:
-        """The address once this node may change, and the cluster can be asked about its pods."""
-        if self._turn is not None:
-            return self._turn.apply(lambda _: address)
-        guard = self._args.address_guard
-        return address if guard is None else guard.after_kubeconfig(address)
+    def _when_due(self, text: str) -> pulumi.Input[str]:
+        """Resolve to `text` once this node may change and the cluster can be asked about its pods.
 
-    def _open_ipv6(self, instance: ecs.Instance) -> None:
+        A resource of the node waits for its turn through an input of this kind.
+        """
+        if self._turn is not None:
+            return self._turn.apply(lambda _: text)
+        guard = self._args.address_guard
+        return text if guard is None else guard.after_kubeconfig(text)
+
+    def _make_ipv6_egress(self, instance: ecs.Instance) -> None:
+        """Buy public bandwidth for the pods' IPv6 addresses, if the plan has IPv6 egress."""
         plan, gateway = self._args.plan, self._args.ipv6_gateway_id
         if gateway is None or not plan.network.ipv6.egress:
             return

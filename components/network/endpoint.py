@@ -133,8 +133,9 @@ class Endpoint(pulumi.ComponentResource):
             acl_status="on" if lists else "off",
             acl_type="white" if lists else None,
             acl_ids=[each.id for each in lists] or None,
-            # "If a whitelist is configured but no IP address is added to the whitelist, the
-            # listener forwards all requests" (https://www.alibabacloud.com/help/doc-detail/86001.html).
+            # The list has its entries before the listener uses it: "If a whitelist is configured
+            # but no IP address is added to the whitelist, the listener forwards all requests"
+            # (https://www.alibabacloud.com/help/doc-detail/86001.html).
             opts=pulumi.ResourceOptions(parent=self, depends_on=entries),
         )
         self.private_address, self.server_group_id = balancer.address, group.id

@@ -1,4 +1,4 @@
-"""`backup`: a snapshot of etcd's disk now, with etcd's own snapshot on it; and what there is."""
+"""`backup`: takes a snapshot of etcd's disk, with etcd's own on it, and lists all snapshots."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from operations.backup.lost_disks import lost_disks
 from operations.backup.origins import Marks
 from operations.backup.snapshots import (
     Snapshot,
@@ -66,9 +67,9 @@ class Backup:
         plan = stack_file.plan()
         if all(node.etcd_disk is None for node in plan.control_planes):
             raise OperationError(
-                "The control planes of this stack have no disk of their own for etcd, and a "
-                "snapshot is one of that disk. Write etcdDisk into their pool "
-                "(docs/runbooks/etcd-disk.md).",
+                "The control planes of this stack keep etcd's data on their system disks, and "
+                "snapshots are taken only of a separate disk for etcd. Write etcdDisk into their "
+                "pool (docs/runbooks/etcd-disk.md).",
                 code=ExitCode.REFUSED,
             )
         account = Account.of(plan.region, endpoint=plan.cloud_endpoint, ca=places.ca)
@@ -87,6 +88,10 @@ class Backup:
         earlier = _ask(lambda: earlier_snapshots(self.api, self.marks))
         both = [*present, *(snapshot for snapshot in earlier if snapshot.id not in ids)]
         return sorted(both, key=lambda snapshot: (snapshot.taken, snapshot.id), reverse=True)
+
+    def lost_disks(self) -> list[str]:
+        """Control planes whose disk is gone."""
+        return lost_disks(self.marks.plan, self.disks)
 
     def take(self, runner: Runner, progress: Progress) -> str:
         """Let one etcd write its own snapshot, take one of its disk, and return the id.
@@ -112,7 +117,7 @@ class Backup:
             f"No etcd of {', '.join(sorted(self.disks))} wrote its snapshot within "
             f"{WRITTEN_WITHIN:.0f} s, so no disk was copied. `kubectl get nodes` shows which of "
             "these control planes are there, and `journalctl -u spiderpool-alicloud-node` on each "
-            "says why. Mend one of them, and run this again."
+            "shows why. Repair one of them, and run this again."
         )
 
     def _take(self, node: str, disk: str) -> str:
@@ -186,7 +191,7 @@ def snapshot_table(name: str, snapshots: Sequence[Snapshot], now: datetime) -> T
 
 def _state(snapshot: Snapshot) -> str:
     if not snapshot.done:
-        return "being made"
+        return "in progress"
     return "done" if snapshot.certain else "done; may be of an earlier cluster of this name"
 
 

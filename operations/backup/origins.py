@@ -1,4 +1,4 @@
-"""Which cluster a disk or a snapshot in the cloud is of, by its tags and its name.
+"""Which cluster a disk or a snapshot in the cloud belongs to, by its tags and its name.
 
 An earlier cluster of the same name has the same tags, except for that of etcd's CA. A policy's
 snapshots have no tags at all: the cloud does not copy a disk's tags to them (there is a template of
@@ -6,7 +6,7 @@ its own for that,
 https://www.alibabacloud.com/help/en/oos/user-guide/publictemplate-acs-ecs-inheritdisktagtosnapshot).
 They have the policy's id at the end of their names (`auto2.0_yyyyMMdd_SnapshotPolicyId`,
 https://www.alibabacloud.com/help/en/elastic-compute-service/latest/apply-or-disable-an-automatic-snapshot-policy),
-and a policy is of one cluster.
+and a policy belongs to one cluster.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Origin(Enum):
     EARLIER = "earlier"
     """An earlier cluster of this name: its etcd had another CA."""
     FOREIGN = "foreign"
-    """Nothing shows that it is of a cluster of this name."""
+    """Nothing shows that it belongs to a cluster of this name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Marks:
-    """By what the disks and snapshots of a cluster are recognised."""
+    """The marks by which a cluster's disks and snapshots are recognised."""
 
     plan: ClusterPlan
     ca: str
@@ -45,7 +45,7 @@ class Marks:
 
     @property
     def tags(self) -> dict[str, str]:
-        """What a new snapshot gets."""
+        """The tags of a new snapshot."""
         return {**own_tags(self.plan.name, self.plan.profile), TAG_ETCD_CA: self.ca}
 
     def origin(self, item: Answer) -> Origin:
@@ -61,5 +61,5 @@ class Marks:
         return Origin.UNMARKED if mark is None else Origin.EARLIER
 
     def may_be_own(self, item: Answer) -> bool:
-        """Whether a disk is this cluster's; one that a run has not marked yet is."""
+        """Whether a disk may be this cluster's: it has its mark, or a run has not marked it yet."""
         return self.origin(item) in (Origin.OWN, Origin.UNMARKED)

@@ -130,7 +130,7 @@ def take_snapshot(  # noqa: PLR0913 - times are there for tests
     if not holds_within(is_done, within=TAKEN_WITHIN, every=_LOOK, clock=clock, pause=pause):
         raise OperationError(
             f"Snapshot {id_} of {name} is not done after {TAKEN_WITHIN / 60:.0f} minutes. The "
-            "cloud goes on with it; `python -m operations backup --stack S --list` shows when it "
+            "cloud continues; `python -m operations backup --stack S --list` shows when it "
             "is done."
         )
     return id_

@@ -57,7 +57,7 @@ class Renewal:
         if silent:
             raise OperationError(
                 f"kubectl could not read the Nodes of {', '.join(silent)}, so nothing was changed. "
-                "Look whether the API server answers (`kubectl get nodes`), then run this again."
+                "Check that the API server answers (`kubectl get nodes`), then run this again."
             )
         unable = [
             name
@@ -90,6 +90,6 @@ class Renewal:
         ):
             raise OperationError(
                 f"{name} has not renewed its certificates within {RENEWED_WITHIN:.0f} s. "
-                "`journalctl -u spiderpool-alicloud-node` on it says why. The control planes "
-                "after it were not touched; run this again once it is well."
+                "`journalctl -u spiderpool-alicloud-node` on it shows why. The control planes "
+                "after it were not touched; run this again once it is repaired."
             )

@@ -1,1 +1,1 @@
-"""The command line: what each command takes, and how it prints. The work is in the other rooms."""
+"""The command line: each command's options and output. The other folders do the work."""

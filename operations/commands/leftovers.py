@@ -1,4 +1,4 @@
-"""`sweep`, `recover` and `rules`: what the state does not have."""
+"""`sweep`, `recover` and `rules`: resources that the state does not have."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def recover(
             typer.echo(f"no longer pending: {operation}")
         if done.is_cluster_silent:
             typer.echo(
-                "The API server does not answer from here, so its Helm releases were not looked at."
+                "The API server does not answer from here, so its Helm releases were not checked."
             )
         if done.did_nothing:
             typer.echo(f"{stack} is in order: no operation is pending, and nothing is left over.")
@@ -158,7 +158,7 @@ def _agreeing(stack: str, *, yes: bool, as_json: bool) -> Agree:
                 typer.echo(f"  {finding}")
         if yes or as_json or not sys.stdin.isatty():
             return yes
-        return typer.confirm("Go on?")
+        return typer.confirm("Continue?")
 
     return agree
 

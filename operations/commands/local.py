@@ -19,7 +19,7 @@ from operations.commands.options import (
 from operations.engine.environment import env_file
 from operations.engine.places import Places
 from operations.local.deployment import EIP_RANGE, LocalCloud
-from operations.local.holding import exclusive_use
+from operations.local.lock import exclusive_use
 from operations.terminal import console
 
 app = typer.Typer(help="The local stack on the local cloud.", no_args_is_help=True)

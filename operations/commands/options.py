@@ -31,7 +31,7 @@ ToolsOption = Annotated[
 EipOption = Annotated[str, typer.Option("--eip-range", help="Loopback range for emulated EIPs.")]
 SecretsStackOption = Annotated[str, typer.Option("--stack", help="The stack that keeps them.")]
 SecretsFileOption = Annotated[
-    Path | None, typer.Option("--file", help="They are here instead (local profile only).")
+    Path | None, typer.Option("--file", help="Keep them in this file (local profile only).")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -65,8 +65,8 @@ def plan(
 
 @app.command("diff")
 def diff(
-    base: Annotated[str, typer.Argument(help="Commit before.")],
-    head: Annotated[str, typer.Argument(help="Commit after.")],
+    base: Annotated[str, typer.Argument(help="The older commit.")],
+    head: Annotated[str, typer.Argument(help="The newer commit.")],
     how: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
     *,
     examples: Annotated[

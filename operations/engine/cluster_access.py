@@ -98,6 +98,6 @@ def check_answer(done: Finished, failure: str) -> None:
     """
     if done.status != 0:
         raise OperationError(
-            f"{failure}: {done.err.strip()}. Look whether the API server answers (`kubectl get "
+            f"{failure}: {done.err.strip()}. Check that the API server answers (`kubectl get "
             "nodes`), then run this again."
         )

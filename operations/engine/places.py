@@ -9,7 +9,7 @@ PROJECT = "spiderpool-alicloud"
 """Pulumi's project name and the namespace of its configuration keys."""
 
 LOCAL_STACK = "local"
-"""The stack that lives on the local cloud."""
+"""The stack on the local cloud."""
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout, with Pulumi.yaml and the stack files."""

@@ -27,7 +27,7 @@ class Progress:
 
         Args:
             title: What is done, in a few words.
-            streams: The step prints lines of its own; no spinner then.
+            streams: Whether the step prints lines itself, so that it has no spinner.
         """
         began = time.monotonic()
         try:

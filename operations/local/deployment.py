@@ -69,7 +69,7 @@ class LocalCloud:
     config_file: Path | None = None
     eip_range: str = EIP_RANGE
     machines: str | None = None
-    """What instances boot into, as `localcloud start --machines` takes it; None: as before."""
+    """What instances boot into (`localcloud start --machines`); None keeps the former choice."""
     outer: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     def up(self) -> None:
@@ -159,7 +159,7 @@ class LocalCloud:
         if self.places.cloud.exists():
             with progress.step("Stop the local cloud"):
                 self._quietly("The local cloud did not stop", *self._at("localcloud", "stop"))
-        with progress.step("Forget the cloud, its machines and the stack"):
+        with progress.step("Delete the cloud, its machines and the stack's state"):
             for folder in (self.places.cloud, self.places.machines, self.places.backend):
                 if folder.exists():
                     shutil.rmtree(folder)
@@ -262,7 +262,7 @@ class LocalCloud:
             )
             if not is_ready:
                 progress.note(
-                    f"It did not get ready within {_READY:.0f} s; the run goes on without it."
+                    f"It did not get ready within {_READY:.0f} s; the run continues without it."
                 )
         return is_ready
 

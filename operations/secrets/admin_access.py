@@ -128,8 +128,8 @@ def _address(plan: ClusterPlan, stack: PulumiStack) -> str:
         what = "EIP" if plan.public_endpoint else "load balancer"
         raise OperationError(
             f"The API server of stack {stack.name} has no address yet: the state has no {what} "
-            f"{api_endpoint_name(plan.name)}. Run `pulumi up --stack {stack.name}`; the address "
-            "is one of the first things that a run creates, and it need not end well.",
+            f"{api_endpoint_name(plan.name)}. Run `pulumi up --stack {stack.name}`; a run "
+            "creates the address early, so you get it even if the run fails later.",
             code=ExitCode.REFUSED,
         )
     return address

@@ -52,7 +52,7 @@ def make_stack_secrets(stack: str, *, file: Path | None) -> str:
     plan = stack_file.plan()
     secrets = init_secrets(plan.name, store_of(stack, stack_file, file))
     return (
-        f"Made the secrets of {plan.name} in {secrets.where}; valid until "
+        f"Created the secrets of {plan.name} in {secrets.where}; valid until "
         f"{secrets.expires:%Y-%m-%d}."
     )
 
@@ -186,8 +186,8 @@ def store_of(stack: str, stack_file: Stack, file: Path | None = None) -> SecretS
         return FileStore(ROOT / named if file is None else file.resolve())
     if file is not None:
         raise OperationError(
-            f"Stack {stack} keeps its secrets encrypted in {stack_file.path}, not in a file in "
-            "clear; leave --file out.",
+            f"Stack {stack} keeps its secrets encrypted in {stack_file.path}, not in a plain "
+            "text file; leave --file out.",
             code=ExitCode.REFUSED,
         )
     runner = Runner(env=users_environment(Places.of(ROOT / ".local"), os.environ))

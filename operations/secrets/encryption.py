@@ -122,7 +122,7 @@ def write_every_secret_again(runner: Runner) -> int:
         errors = written.err
     raise OperationError(
         "Nothing was changed in the stack: not every Secret could be written again "
-        f"({_last_line(errors)}). The old key is still read. Look whether the API server answers "
+        f"({_last_line(errors)}). The old key is still read. Check that the API server answers "
         "(`kubectl get nodes`), then run this again.",
     )
 

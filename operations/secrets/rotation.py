@@ -141,5 +141,5 @@ def _decoded(text: object) -> str:
 
 
 def refused(what: str, remedy: str) -> OperationError:
-    """The refusal of a step, before which nothing has changed."""
+    """The refusal of a step, with the reason and the remedy; nothing has changed."""
     return OperationError(f"Nothing was changed: {what}; {remedy}.", code=ExitCode.REFUSED)

@@ -39,7 +39,7 @@ class SecretStore(Protocol):
         """Whether something is stored already, usable or not."""
 
     def read(self) -> str:
-        """Return what is kept."""
+        """Return the stored text."""
 
     def write(self, text: str) -> None:
         """Replace the stored text by this one."""
@@ -76,7 +76,7 @@ def init_secrets(
             f"{store.name} already has secrets. New ones would have another CA: the cluster would "
             "trust none of its nodes and kubeconfigs, and its workers could not join again. Keep "
             "them. `secrets rotate-webhook` renews the webhook's certificate; for "
-            "another CA make another stack.",
+            "another CA create another stack.",
             code=ExitCode.REFUSED,
         )
     secrets = make_secrets(cluster, now=clock(), entropy=entropy)
@@ -85,7 +85,7 @@ def init_secrets(
 
 
 def read_secrets(store: SecretStore) -> ClusterSecrets:
-    """Return what is kept.
+    """Return the stored secrets.
 
     Raises:
         OperationError: the store is empty, or its text cannot be used.
@@ -132,10 +132,10 @@ class FileStore:
 
     def write(self, text: str) -> None:
         """Write a temporary file and rename it: a crash leaves the old file or the new one."""
-        beside = self.path.with_name(f".{self.path.name}.new")
+        temporary = self.path.with_name(f".{self.path.name}.new")
         try:
-            write_file(beside, text, mode=_PRIVATE)
-            beside.replace(self.path)
+            write_file(temporary, text, mode=_PRIVATE)
+            temporary.replace(self.path)
         except OSError as error:
             raise OperationError(
                 f"{self.path} cannot be written ({error.strerror}). Correct the permissions of its "

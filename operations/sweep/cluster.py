@@ -118,10 +118,10 @@ def plan_recovery(  # noqa: PLR0913 - the clock and the pause are for tests
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> ClusterRecovery:
-    """Look at everything that may have been cut off; change nothing.
+    """Look at everything that may have been interrupted; change nothing.
 
     A token with an end was written for machines that a run was about to make. The next run writes
-    it again when it needs it, so until then nobody needs it. One without an end is from an earlier
+    it again when it needs it, so this one can be deleted. A token without an end is from an earlier
     release, whose machines may still need it.
 
     Args:

@@ -111,7 +111,7 @@ def revoke(api: Api, rules: Sequence[ForeignRule]) -> None:
 def rules_table(stack: str, rules: Sequence[ForeignRule]) -> Table:
     """Show rules, one a line."""
     table = Table(
-        title=f"Security rules that {stack} did not make",
+        title=f"Security rules that {stack} did not create",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,

@@ -57,9 +57,9 @@ class Recovered:
     unlocked: bool
     swept: Swept
     findings: Sequence[Finding] = ()
-    """What it mended in the state and inside the cluster, or left alone."""
+    """What it repaired in the state and inside the cluster, or did not change."""
     is_cluster_silent: bool = False
-    """The API server did not answer, so the releases in it were not looked at."""
+    """The API server did not answer, so the releases in it were not checked."""
 
     def as_document(self, stack: str) -> dict[str, object]:
         """Return the recovery as JSON-ready data."""
@@ -124,7 +124,7 @@ def recover_stack(swept: SweptStack, *, ask: Ask, agree: Agree, say: Say) -> Rec
         cleaned = clean(api, swept.owned, state, ask=ask, say=say)
         if not cleaned.is_clean:
             raise OperationError(
-                f"Nothing was removed, and nothing forgotten: {len(cleaned.leftovers)} resources "
+                f"Neither the cloud nor the state was changed: {len(cleaned.leftovers)} resources "
                 f"of stack {swept.name} are in the cloud and not in its state, and the next "
                 "`pulumi up` may fail on them. Run this again and agree, or add --yes.",
                 code=ExitCode.LEFTOVERS,
@@ -150,7 +150,7 @@ def _unrecorded(api: Api, deployment: Object) -> tuple[Object, ...]:
         disks = api.every("ecs", "DescribeDisks", "Disks", "Disk", DiskType="data")
     except CloudError as error:
         raise OperationError(
-            f"The cloud refuses {error}. Without the list of disks nobody can tell which of them "
+            f"The cloud refuses {error}. Without the list of disks it is unknown which of them "
             "are attached. Grant ecs:DescribeDisks, and run this again."
         ) from error
     return unrecorded_attachments(deployment, disks)
@@ -191,7 +191,7 @@ def _cluster(swept: SweptStack, deployment: Object) -> Iterator[LiveCluster | No
         titles = ", ".join(creation.title for creation in creations)
         raise OperationError(
             f"The API server of stack {swept.name} does not answer from here, and a run was cut "
-            f"off while it created {titles}. Without an answer nobody can tell whether that is in "
+            f"off while it created {titles}. Without an answer it is unknown whether that is in "
             "the cluster. Make the API server reachable (`kubectl get --raw /readyz`), and run "
             f"this again. For a cluster that is gone for good, set {DEAD_CLUSTER}=true "
             "(docs/runbooks/dead-cluster.md)."

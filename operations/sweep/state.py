@@ -17,8 +17,9 @@ _VPC = "alicloud:vpc/network:Network"
 class StackState:
     """The contents of a deployment as `pulumi stack export` prints it.
 
-    A pending operation counts as known unless it is a create. A create may already have an id,
-    recorded when the engine was killed, but Pulumi forgets it nevertheless.
+    The resource of a pending operation counts as part of the state, unless the operation creates
+    it. A creation may already have an id that was recorded when the engine was killed, but Pulumi
+    drops it anyway.
     """
 
     words: frozenset[str]
@@ -84,7 +85,7 @@ class StackState:
 
     @property
     def vpcs(self) -> frozenset[str]:
-        """Ids of the VPCs that the stack made."""
+        """Ids of the VPCs that the stack created."""
         return self.of_type(_VPC)
 
 

@@ -74,14 +74,16 @@ def _go(upgrader: Upgrader, upgrade: Upgrade, progress: Progress) -> None:
     left = _planned(upgrader).steps
     if left:
         raise OperationError(
-            f"{len(left)} steps are left after the run: "
+            "These steps are left after the run: "
             f"{', '.join(f'{step.kind.value} {step.target}' for step in left)}. Run the same "
             "command again, and look at `kubectl get nodes` if that changes nothing."
         )
 
 
 def _table(stack: str, upgrade: Upgrade) -> Table:
-    title = f"Upgrade of {stack}" if upgrade.steps else f"{stack} runs what its file says"
+    title = f"Upgrade of {stack}"
+    if not upgrade.steps:
+        title = f"{stack} runs the versions of its stack file"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for column in ("step", "what", "target", "from", "to"):
         table.add_column(column, overflow="fold")

@@ -80,7 +80,7 @@ class Upgrader:
         if done.status != 0:
             raise OperationError(
                 "pulumi up failed; its messages are above. Correct the cause and run the same "
-                "`operations upgrade` again: it goes on with what is left."
+                "`operations upgrade` again: it continues with the remaining steps."
             )
 
     def _configuration(self) -> dict[str, Any]:

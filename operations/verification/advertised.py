@@ -1,8 +1,8 @@
 """The check of the addresses that a node advertises, by the rule of its own unit.
 
-The rule is `COUNT_ADDRESSES` of `planning/nodes/node.sh`: free addresses that nobody has reserved
-and the pool does not exclude, and those whose pod has asked for one; never less than the node's
-pods ask for together.
+The rule is `COUNT_ADDRESSES` of `planning/nodes/node.sh`. A node advertises its free addresses that
+are neither reserved nor excluded by the pool, plus those whose pod has asked for one, and at least
+as many as its pods ask for together.
 """
 
 from __future__ import annotations

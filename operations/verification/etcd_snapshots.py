@@ -47,7 +47,7 @@ def snapshot_check(
     return Check(
         name="snapshots",
         needs=Needs.OBJECTS,
-        how="etcd's disk has a snapshot, and the youngest is as young as etcdDisk.snapshots asks",
+        how="etcd's disk has a snapshot that is as recent as etcdDisk.snapshots requires",
         cause="etcdDisk.snapshots is off, or the cloud takes none (a quota, an overdue bill)",
         look=f"python -m operations backup --stack {stack} --list",
         probes=probes,

@@ -23,7 +23,7 @@ def _asked(find: Callable[[Cluster], Iterator[str]]) -> Callable[[Cluster], Sequ
 
 
 def members(cluster: Cluster) -> Mapping[str, Object]:
-    """Nodes of the stack by their name in the cluster, which their pools know."""
+    """Nodes of the stack by their name in the cluster, which the outputs of their pools have."""
     nodes: Mapping[str, Object] = cluster.outputs.get("nodes") or {}
     pools = cluster.outputs.get("ipPools") or {}
     names = {
@@ -146,8 +146,8 @@ def _metadata_rules(cluster: Cluster) -> Sequence[Probe] | NotRun:
             state = annotations.get(METADATA_FOR_PODS)
             if state is None:
                 yield (
-                    f"{name} does not say whether pods reach {METADATA_SERVICE}: its unit does not "
-                    "run, or is that of an earlier release, and a new machine has another"
+                    f"{name} does not report whether pods reach {METADATA_SERVICE}: its unit does "
+                    "not run, or comes from an earlier release; then replace the machine"
                 )
             elif state != planned:
                 yield f"{name}: {METADATA_SERVICE} is {state} for pods, the stack has {planned}"
@@ -217,7 +217,7 @@ OBJECT_CHECKS: tuple[Check, ...] = (
     Check(
         name="provider-ids",
         needs=Needs.OBJECTS,
-        how="every node names the instance that the stack made",
+        how="every node names the instance that the stack created",
         cause="a node was set up again by hand, or another machine joined under its name",
         look="kubectl get nodes -o custom-columns=NAME:.metadata.name,ID:.spec.providerID",
         probes=_asked(_provider_ids),
@@ -225,7 +225,7 @@ OBJECT_CHECKS: tuple[Check, ...] = (
     Check(
         name="nodes-initialized",
         needs=Needs.CONTROLLER,
-        how="no node carries the taint that the cloud controller takes away",
+        how="no node carries the taint that the cloud controller removes",
         cause="the cloud controller does not run, or its RAM role may not DescribeInstances",
         look="kubectl -n kube-system logs deployment/cloud-controller-manager",
         probes=_asked(_initialized),
@@ -258,8 +258,8 @@ OBJECT_CHECKS: tuple[Check, ...] = (
     Check(
         name="pool-status",
         needs=Needs.OBJECTS,
-        how="what each pool counts as taken is what its pods hold",
-        cause="Spiderpool's collector has not come round yet (two minutes), or does not run",
+        how="each pool counts exactly the addresses of its pods as taken",
+        cause="Spiderpool's collector runs every two minutes and has not run yet, or is down",
         look="kubectl -n kube-system logs deployment/spiderpool-controller; kubectl get "
         "spiderippool POOL -o yaml",
         probes=_asked(_status_of_pools),
@@ -287,7 +287,7 @@ OBJECT_CHECKS: tuple[Check, ...] = (
         name="service-addresses",
         needs=Needs.CONTROLLER,
         how="every LoadBalancer service has the address that the stack shows",
-        cause="the cloud controller failed to make the load balancer",
+        cause="the cloud controller failed to create the load balancer",
         look="kubectl describe service SERVICE",
         probes=_service_addresses,
     ),

@@ -1,4 +1,4 @@
-"""What a SpiderIPPool has, and who has its addresses."""
+"""The addresses of a SpiderIPPool, and the pods that have them."""
 
 from __future__ import annotations
 

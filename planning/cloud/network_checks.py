@@ -8,7 +8,7 @@ from config.model import ClusterConfig
 from config.report import Problem
 from planning.addresses.capacity import gateways_have_room
 from planning.cloud.gateway_places import gateway_places
-from planning.cloud.security import equal_rules
+from planning.cloud.security import equal_rules, rules_fit
 from planning.model import ClusterPlan
 from planning.nodes.access_lists import access_lists_have_room
 
@@ -19,3 +19,4 @@ def network_problems(config: ClusterConfig, plan: ClusterPlan) -> Iterator[Probl
     yield from gateways_have_room(plan)
     yield from access_lists_have_room(plan)
     yield from equal_rules(plan)
+    yield from rules_fit(plan)

@@ -197,7 +197,7 @@ def _range(path: str, entry: str, subnet: Network) -> Range:
             path,
             entry,
             f"An entry is an address or a range a-b, within {subnet}, without spaces.",
-            "Write addresses of the vSwitch, as 172.31.199.185-172.31.199.189.",
+            "Write addresses of the vSwitch, for example 172.31.199.185-172.31.199.189.",
         )
     first, last = (int(a) for a in (ends[0], ends[-1]) if a is not None)
     return Range(entry, first, last)

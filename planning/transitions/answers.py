@@ -75,6 +75,9 @@ _CERTIFICATES: Final = (
     "3, do that for another name)."
 )
 _DISK: Final = "ForceNew of the instance: a system disk is made with its machine."
+_LEVEL: Final = (
+    "ModifyDiskSpec, online. Refused back to PL0, and where it would lower a subscription disk."
+)
 _ETCD_DISK: Final = (
     "several control planes get new machines, one at a time, and the only one is never replaced "
     "(docs/runbooks/etcd-disk.md)."
@@ -87,7 +90,8 @@ _VSWITCH: Final = (
 )
 _TYPE: Final = (
     "ECS changes the type of a stopped machine only (ModifyInstanceSpec). More pod addresses than "
-    "the type of before takes need an edit of their own afterwards."
+    "the type of before takes need an edit of their own afterwards. Refused for preemptible "
+    "machines, and for a type of another architecture, unless the edit makes a new machine."
 )
 _ONCE: Final = "Refused where one that goes in the same edit"
 _LABELS: Final = "The node's own unit writes them to its Node and to the kubelet's arguments."
@@ -253,7 +257,7 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     "nodePools.*.nodes.*.disk.size": _answer(
         Kind.IN_PLACE, "A disk grows in place (ResizeDisk, online); it never shrinks."
     ),
-    "nodePools.*.nodes.*.disk.performanceLevel": _answer(Kind.IN_PLACE, "ModifyDiskSpec, online."),
+    "nodePools.*.nodes.*.disk.performanceLevel": _answer(Kind.IN_PLACE, _LEVEL),
     "nodePools.*.nodes.*.disk.encrypted": _answer(Kind.ROLLS, _DISK),
     "nodePools.*.nodes.*.disk.kmsKeyId": _answer(Kind.ROLLS, _DISK),
     "nodePools.*.nodes.*.labels": _answer(Kind.RUNNING, _LABELS),
@@ -271,12 +275,13 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     "nodePools.*.disk.size": _answer(
         Kind.IN_PLACE, "A disk grows in place (ResizeDisk, online); it never shrinks."
     ),
-    "nodePools.*.disk.performanceLevel": _answer(Kind.IN_PLACE, "ModifyDiskSpec, online."),
+    "nodePools.*.disk.performanceLevel": _answer(Kind.IN_PLACE, _LEVEL),
     "nodePools.*.disk.encrypted": _answer(Kind.ROLLS, _DISK),
     "nodePools.*.disk.kmsKeyId": _answer(Kind.ROLLS, _DISK),
     "nodePools.*.etcdDisk.category": _answer(
         Kind.NOTHING,
-        "ModifyDiskSpec, online; the check of the stack file refuses it for workers. A disk where "
+        "ModifyDiskSpec, online, never to cloud_efficiency or cloud_essd_entry; the check of the "
+        "stack file refuses it for workers. A disk where "
         f"there was none, or none where there was one: {_ETCD_DISK}",
         control_plane=Kind.IN_PLACE,
     ),
@@ -288,7 +293,7 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     ),
     "nodePools.*.etcdDisk.performanceLevel": _answer(
         Kind.NOTHING,
-        "ModifyDiskSpec, online; the check of the stack file refuses it for workers.",
+        f"{_LEVEL} The check of the stack file refuses it for workers.",
         control_plane=Kind.IN_PLACE,
     ),
     "nodePools.*.etcdDisk.snapshots.hours": _answer(

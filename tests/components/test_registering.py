@@ -8,14 +8,24 @@ import sys
 import traceback
 from collections.abc import Iterator
 
+import pulumi
 import pytest
+from pulumi.runtime.proto import engine_pb2
 
-from components.registering import registrations_begin, search_cycles_seldom, short_stack_traces
+from components.registering import (
+    DEBUG,
+    begin_registrations,
+    drop_debug_messages,
+    search_cycles_seldom,
+    short_stack_traces,
+)
 from tests.clusters import small
 from tests.deploying import ROOT, deploy
 
 pytestmark = pytest.mark.unit
 
+_DEBUG = pulumi.log.debug
+"""The SDK's own. Tests that run the program in this process replace it."""
 _PROGRAM = ((ROOT / "components").as_uri(), (ROOT / "__main__.py").as_uri())
 
 
@@ -47,6 +57,37 @@ def test_a_limit_that_was_set_before_comes_back(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Messages that the SDK sends to the engine from here on."""
+    messages: list[str] = []
+
+    class Engine:
+        def Log(self, request: engine_pb2.LogRequest) -> None:  # noqa: N802 - the protocol's name
+            messages.append(request.message)
+
+    monkeypatch.setattr(pulumi.log, "debug", _DEBUG)
+    monkeypatch.setattr(pulumi.log, "get_engine", Engine)
+    return messages
+
+
+def test_debug_messages_are_not_sent(sent: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(DEBUG, raising=False)
+    drop_debug_messages()
+    pulumi.log.debug("a resource is prepared", stream_id=1)
+    pulumi.log.info("shown to the user")
+    assert sent == ["shown to the user"]
+
+
+def test_debug_messages_are_sent_to_a_person_who_asks(
+    sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(DEBUG, "1")
+    drop_debug_messages()
+    pulumi.log.debug("a resource is prepared")
+    assert sent == ["a resource is prepared"]
+
+
+@pytest.fixture
 def collector() -> Iterator[None]:
     before = gc.get_threshold()
     gc.unfreeze()
@@ -71,7 +112,7 @@ def test_what_was_registered_before_has_begun_afterwards() -> None:
 
     async def program() -> list[str]:
         tasks = [asyncio.ensure_future(registration(name)) for name in ("one", "two")]
-        await registrations_begin()
+        await begin_registrations()
         seen = list(begun)
         await asyncio.gather(*tasks)
         return seen

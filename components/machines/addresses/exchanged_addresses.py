@@ -34,8 +34,8 @@ async def give_up(before: Record, after: Record, kubeconfig: str) -> None:
             await take_out(api, addresses)
     except (AddressesInUseError, PoolError, UnusableKubeconfigError) as error:
         raise pulumi.RunError(
-            "Addresses go from one pool to another, and the first one could not give them up: "
-            f"{str(error).rstrip('.')}. Run `pulumi up` again once that is mended."
+            "Addresses move from one pool to another, and could not be removed from the first one: "
+            f"{str(error).rstrip('.')}. Resolve that, and run `pulumi up` again."
         ) from error
 
 

@@ -77,9 +77,8 @@ async def empty_pools(
         within=within,
         ask_every=_LOOK_EVERY,
         give_up=lambda _, waiting: ClusterError(
-            f"The machine would come back with other addresses, and after {within:.0f} s the "
-            f"pools still have its present ones in use: {waiting}. Delete these pods and run "
-            "`pulumi up` again."
+            f"The new machine has other addresses, and after {within:.0f} s pods still use the "
+            f"present ones: {waiting}. Delete these pods and run `pulumi up` again."
         ),
         report=lambda _, waiting: report(f"waiting until addresses are free: {waiting}"),
     )

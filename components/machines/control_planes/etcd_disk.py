@@ -23,7 +23,7 @@ def make_disk(  # noqa: PLR0913 - a disk is described by the plan, its node and 
     hooks: pulumi.ResourceHookBinding | None,
     parent: pulumi.Resource,
 ) -> ecs.EcsDisk:
-    """Create the disk of one control plane, in its zone, encrypted as its system disk.
+    """Create the disk of one control plane, in its zone and with its system disk's encryption.
 
     A new disk gets its content from the snapshot with the id `snapshot`, if there is one
     (docs/decisions/restore.md). Neither this run nor a later one replaces an existing disk for it.
@@ -86,7 +86,7 @@ def make_snapshot_policy(
 ) -> ecs.AutoSnapshotPolicy:
     """Create the schedule by which the cloud takes snapshots of etcd's disks, every day.
 
-    A snapshot has what a power cut at that moment would leave, from which etcd starts again
+    A snapshot has the same data as the disk after a power cut at that moment. etcd starts from it
     (https://www.alibabacloud.com/help/en/ecs/user-guide/snapshots, "crash-consistent").
     """
     return ecs.AutoSnapshotPolicy(

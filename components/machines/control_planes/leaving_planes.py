@@ -73,9 +73,9 @@ async def leave(  # noqa: PLR0913 - times are there for tests
             await api.cordon(name)
             await empty(api, node, within=drain_within, report=report)
             if name in members(pods):
-                await _leaves(api, node, within=within, ask_every=ask_every)
+                await _leave_etcd(api, node, within=within, ask_every=ask_every)
         else:
-            await _is_forgotten(
+            await _remove_member(
                 api,
                 name,
                 leaving[name],
@@ -87,9 +87,10 @@ async def leave(  # noqa: PLR0913 - times are there for tests
         report(f"{name} has left the cluster: its etcd member is removed and its Node deleted")
 
 
-async def _leaves(
+async def _leave_etcd(
     api: ClusterApi, node: KubernetesNode, *, within: float, ask_every: float
 ) -> None:
+    """Let a ready control plane remove its own member. Raises `ClusterError`."""
     pods = await api.control_plane_pods()
     problem = majority_problem(pods, node.name)
     if problem is not None and len(members(pods)) == 1:
@@ -127,7 +128,7 @@ async def _leaves(
     )
 
 
-async def _is_forgotten(  # noqa: PLR0913 - as `leave`
+async def _remove_member(  # noqa: PLR0913 - as `leave`
     api: ClusterApi,
     name: str,
     address: str,
@@ -136,6 +137,7 @@ async def _is_forgotten(  # noqa: PLR0913 - as `leave`
     within: float,
     ask_every: float,
 ) -> None:
+    """Let one of the nodes `by` remove the member at `address`. Raises `ClusterError`."""
     able = [plane.name for plane in by if UNIT_SCHEMA in plane.annotations]
     if not able:
         raise ClusterError(
@@ -165,20 +167,22 @@ async def _is_forgotten(  # noqa: PLR0913 - as `leave`
 
 async def _until(  # noqa: PLR0913 - as `leave`
     api: ClusterApi,
-    true: Callable[[Mapping[str, KubernetesNode]], bool],
+    is_done: Callable[[Mapping[str, KubernetesNode]], bool],
     *,
     asked: str,
     what: str,
     within: float,
     ask_every: float,
 ) -> None:
+    """Wait until `is_done` holds. Raises `ClusterError` with the answer of the node `asked`."""
+
     async def missing() -> str | None:
         try:
             nodes = await api.nodes()
         except ClusterError as error:
             # The connection may lead to the API server that just stopped.
             return str(error)
-        if true(nodes):
+        if is_done(nodes):
             return None
         node = nodes.get(asked)
         return "" if node is None else node.annotations.get(ETCD_FAILED, "")

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from config.facts.kubelet_fields import FIELDS, GATES, ROOT
+from config.facts.kubelet_fields import FIELDS, GATES, LOCKED_GATES, ROOT
 from config.facts.ports import HIGHEST_PORT, KUBELET
 from config.model import ClusterConfig
 from config.report import Problem, path_of
@@ -41,21 +41,28 @@ OWN_FIELDS: Final[Mapping[str, str]] = {
 }
 """Fields that this program or kubeadm sets, each with the reason."""
 
-TRAPS: Final[Mapping[str, tuple[object, str]]] = {
+TRAPS: Final[Mapping[str, tuple[object | frozenset[int], str]]] = {
     "enableServer": (False, "Without its server a kubelet answers no logs, exec or metrics."),
-    "port": (None, f"The API server and the security group expect the kubelet on port {KUBELET}."),
+    "port": (
+        frozenset({0, KUBELET}),
+        f"The API server and the security group expect the kubelet on port {KUBELET}.",
+    ),
     "protectKernelDefaults": (
         True,
         "The kubelet then refuses to start: Ubuntu's vm.overcommit_memory is not the one it wants.",
     ),
-    "readOnlyPort": (None, "That port shows every pod of the node to anybody, without a login."),
+    "readOnlyPort": (
+        frozenset({0}),
+        "That port shows every pod of the node to anybody, without a login.",
+    ),
     "runOnce": (True, "The kubelet then ends after its first pods."),
     "serverTLSBootstrap": (
         True,
         "Nothing here approves the certificates that kubelets then ask for: logs and exec fail.",
     ),
 }
-"""Fields with the value that breaks a node (None: any value but the default), and the reason."""
+"""Fields with the value that breaks a node, or else the set of the only ones that do not (0 is the
+default), and the reason."""
 
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "cpuManagerPolicy": ("none", "static"),
@@ -67,6 +74,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "hairpinMode": ("promiscuous-bridge", "hairpin-veth", "none"),
     "memorySwap.swapBehavior": ("NoSwap", "LimitedSwap"),
     "logging.format": ("text", "json"),
+    "tlsMinVersion": ("VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13"),
     "imagePullCredentialsVerificationPolicy": (
         "NeverVerify",
         "NeverVerifyPreloadedImages",
@@ -108,6 +116,7 @@ _BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "containerLogMaxWorkers": (1, 2**31 - 1),
     "maxParallelImagePulls": (1, 2**31 - 1),
     "nodeStatusMaxImages": (-1, 2**31 - 1),
+    "tracing.samplingRatePerMillion": (0, 1_000_000),
     **dict.fromkeys(
         (
             "eventBurst",
@@ -134,14 +143,31 @@ class _Gated:
     """The minor from which the gate is on by default; None while there is none."""
     value: object = None
     """The only value that needs the gate; None if every value needs it."""
+    default: object = None
+    """The value that does not need the gate, if there is one."""
 
 
 _GATED: Final[Mapping[str, _Gated]] = {
+    "cpuCFSQuotaPeriod": _Gated(
+        since=31, gate="CustomCPUCFSQuotaPeriod", on_since=36, default="100ms"
+    ),
+    "crashLoopBackOff": _Gated(since=32, gate="KubeletCrashLoopBackOffMax", on_since=35),
     "defaultPodSysctls": _Gated(since=37, gate="DefaultPodSysctls", on_since=None),
+    "enableSystemLogQuery": _Gated(since=31, gate="NodeLogQuery", on_since=36, value=True),
+    "imagePullCredentialsVerificationPolicy": _Gated(
+        since=33, gate="KubeletEnsureSecretPulledImages", on_since=35
+    ),
     "memoryReservationPolicy": _Gated(
         since=36, gate="MemoryQoS", on_since=37, value="TieredReservation"
     ),
     "memoryThrottlingFactor": _Gated(since=37, gate="MemoryQoS", on_since=37),
+    "preloadedImagesVerificationAllowlist": _Gated(
+        since=33, gate="KubeletEnsureSecretPulledImages", on_since=35
+    ),
+    "shutdownGracePeriod": _Gated(since=31, gate="GracefulNodeShutdown", on_since=31),
+    "shutdownGracePeriodByPodPriority": _Gated(
+        since=31, gate="GracefulNodeShutdownBasedOnPodPriority", on_since=31
+    ),
 }
 """By field, from the same validation, and the gates' defaults from `pkg/features`."""
 
@@ -154,10 +180,43 @@ _ENFORCEMENTS: Final = (
     "kube-reserved-compressible",
 )
 
-_DURATION: Final = re.compile(r"^(0|([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+)$")
-_QUANTITY: Final = re.compile(r"^[0-9]+(\.[0-9]+)?([KMGTPE]i|[numkMGTPE]|[eE][0-9]+)?$")
-_PERCENT: Final = re.compile(r"^(100|[0-9]{1,2})(\.[0-9]+)?%$")
-_INT: Final = re.compile(r"^-?[0-9]+$")
+_CIPHER_SUITES: Final = (
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_CHACHA20_POLY1305_SHA256",
+    *(
+        f"TLS_ECDHE_{key}_WITH_{cipher}"
+        for key in ("ECDSA", "RSA")
+        for cipher in (
+            "AES_128_CBC_SHA",
+            "AES_128_CBC_SHA256",
+            "AES_128_GCM_SHA256",
+            "AES_256_CBC_SHA",
+            "AES_256_GCM_SHA384",
+            "CHACHA20_POLY1305",
+            "CHACHA20_POLY1305_SHA256",
+            "RC4_128_SHA",
+        )
+    ),
+    "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA",
+    "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
+    "TLS_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_RSA_WITH_AES_128_CBC_SHA256",
+    "TLS_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_RSA_WITH_AES_256_CBC_SHA",
+    "TLS_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_RSA_WITH_RC4_128_SHA",
+)
+"""Names that Go's crypto/tls knows, and two short ones (`k8s.io/component-base/cli/flag`)."""
+_CHOICES_IN_LISTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "enforceNodeAllocatable": _ENFORCEMENTS,
+    "tlsCipherSuites": _CIPHER_SUITES,
+}
+
+_DURATION: Final = re.compile(r"0|([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+")
+_QUANTITY: Final = re.compile(r"[0-9]+(\.[0-9]+)?([KMGTPE]i|[numkMGTPE]|[eE][0-9]+)?")
+_PERCENT: Final = re.compile(r"(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%")
+_INT: Final = re.compile(r"-?[0-9]+")
 _WORDS: Final[Mapping[str, bool]] = {"true": True, "false": False, "yes": True, "no": False}
 
 Path = tuple[str | int, ...]
@@ -193,6 +252,8 @@ def gated_settings_have_their_gate(config: ClusterConfig) -> Iterator[Problem]:
         value = fields.get(name)
         if minor < rule.since or value is None or rule.value not in (None, value):
             continue
+        if value == rule.default:
+            continue
         default = rule.on_since is not None and minor >= rule.on_since
         state = gates.get(rule.gate, default) if isinstance(gates, Mapping) else default
         if state is not True:
@@ -206,8 +267,8 @@ def gated_settings_have_their_gate(config: ClusterConfig) -> Iterator[Problem]:
             )
 
 
-def thresholds_are_in_order(config: ClusterConfig) -> Iterator[Problem]:
-    """Image collection stops below where it starts; a soft eviction has its grace period."""
+def image_thresholds_are_in_order(config: ClusterConfig) -> Iterator[Problem]:
+    """Image collection stops at a lower threshold than the one at which it starts."""
     fields = config.kubernetes.kubelet
     high = fields.get("imageGCHighThresholdPercent", 85)
     low = fields.get("imageGCLowThresholdPercent", 80)
@@ -226,6 +287,11 @@ def thresholds_are_in_order(config: ClusterConfig) -> Iterator[Problem]:
             if high > 0
             else "Write a higher imageGCHighThresholdPercent.",
         )
+
+
+def parallel_pulls_are_on(config: ClusterConfig) -> Iterator[Problem]:
+    """A limit above one for parallel image pulls has parallel pulls turned on."""
+    fields = config.kubernetes.kubelet
     pulls = fields.get("maxParallelImagePulls")
     if isinstance(pulls, int) and pulls > 1 and fields.get("serializeImagePulls") is not False:
         yield _problem(
@@ -234,6 +300,11 @@ def thresholds_are_in_order(config: ClusterConfig) -> Iterator[Problem]:
             "The kubelet pulls several images at once only with serializeImagePulls: false.",
             "Write serializeImagePulls: false too.",
         )
+
+
+def static_cpu_policy_has_reserved_cpu(config: ClusterConfig) -> Iterator[Problem]:
+    """The static CPU policy has some CPU reserved for the system."""
+    fields = config.kubernetes.kubelet
     reserved = [fields.get("kubeReserved"), fields.get("systemReserved")]
     if str(fields.get("cpuManagerPolicy")).lower() == "static" and not (
         "reservedSystemCPUs" in fields
@@ -246,6 +317,11 @@ def thresholds_are_in_order(config: ClusterConfig) -> Iterator[Problem]:
             '"Control CPU Management Policies on the Node").',
             "Write kubernetes.kubelet.systemReserved: {cpu: 500m} too.",
         )
+
+
+def soft_evictions_have_grace_periods(config: ClusterConfig) -> Iterator[Problem]:
+    """Each soft eviction has a grace period."""
+    fields = config.kubernetes.kubelet
     soft, grace = fields.get("evictionSoft"), fields.get("evictionSoftGracePeriod")
     if isinstance(soft, Mapping):
         periods = grace if isinstance(grace, Mapping) else {}
@@ -316,12 +392,12 @@ def _map(kind: str, value: Mapping[object, object], at: Path, minor: int) -> Ite
             yield _problem(
                 here,
                 item,
-                f"The kubelet knows no {key} here. It knows {', '.join(keys)}.",
+                f"The kubelet has no key {key} here. Its keys are {', '.join(keys)}.",
                 f"Did you mean {meant}? Otherwise take it out." if meant else "Take it out.",
             )
             continue
         if name == "featureGates":
-            problem = _gate(str(key), here, minor)
+            problem = _gate(str(key), item, here, minor)
             if problem is not None:
                 yield problem
                 continue
@@ -333,10 +409,10 @@ def _map(kind: str, value: Mapping[object, object], at: Path, minor: int) -> Ite
         yield from _typed(kind, item, here, minor)
 
 
-def _gate(gate: str, at: Path, minor: int) -> Problem | None:
+def _gate(gate: str, value: object, at: Path, minor: int) -> Problem | None:
     span = GATES.get(gate)
     if span is not None and span[0] <= minor <= span[1]:
-        return None
+        return _locked_gate(gate, value, at, minor)
     gates = [name for name, (first, last) in GATES.items() if first <= minor <= last]
     meant = nearest(gate, gates) if span is None else None
     return _problem(
@@ -348,6 +424,23 @@ def _gate(gate: str, at: Path, minor: int) -> Problem | None:
     )
 
 
+def _locked_gate(gate: str, value: object, at: Path, minor: int) -> Problem | None:
+    """Kubernetes locks most gates of stable features (`LockToDefault` of k8s.io/component-base)."""
+    lock = LOCKED_GATES.get(gate)
+    if lock is None or not isinstance(value, bool):
+        return None
+    only, first, last = lock
+    if value is only or not first <= minor <= last:
+        return None
+    return _problem(
+        at,
+        value,
+        f"Kubernetes 1.{minor} locks the feature gate {gate} to {str(only).lower()}, and its "
+        "kubelet does not start with another value.",
+        "Take it out.",
+    )
+
+
 def _amount(name: str, value: object) -> Fault | None:
     """Values of reservations and evictions, which the kubelet parses from text."""
     fault = _text(value)
@@ -356,13 +449,13 @@ def _amount(name: str, value: object) -> Fault | None:
     text = str(value)
     if name == "evictionSoftGracePeriod":
         return _duration(text)
-    if name.startswith("eviction") and _PERCENT.match(text):
+    if name.startswith("eviction") and _PERCENT.fullmatch(text):
         return None
-    if _QUANTITY.match(text):
+    if _QUANTITY.fullmatch(text):
         return None
-    more = ", or a share as 10%" if name.startswith("eviction") else ""
+    more = ", or a share such as 10%" if name.startswith("eviction") else ""
     return (
-        f"Not a Kubernetes quantity{more}: a number and a unit as Mi, Gi or m.",
+        f"Not a Kubernetes quantity{more}: a number with a unit such as Mi, Gi or m.",
         "Write a quantity, for example 512Mi.",
     )
 
@@ -380,7 +473,7 @@ def _bool(value: object) -> Fault | None:
 def _int(value: object) -> Fault | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return None
-    if isinstance(value, str) and _INT.match(value):
+    if isinstance(value, str) and _INT.fullmatch(value):
         return "It must be a whole number.", f"Write {int(value)}, without quotes."
     return "It must be a whole number.", "Write a whole number, without quotes."
 
@@ -400,20 +493,22 @@ def _text(value: object) -> Fault | None:
 
 
 def _duration(value: object) -> Fault | None:
-    if isinstance(value, str) and _DURATION.match(value):
+    if isinstance(value, str) and _DURATION.fullmatch(value):
         return None
     seconds = str(value)
-    plain = not isinstance(value, bool) and _INT.match(seconds) and not seconds.startswith("-")
+    plain = not isinstance(value, bool) and _INT.fullmatch(seconds) and not seconds.startswith("-")
     return (
         "It must be a duration: numbers with the units h, m, s or ms.",
-        f"Write {seconds}s, if these are seconds." if plain else "Write a duration, as 1m30s.",
+        f"Write {seconds}s, if these are seconds."
+        if plain
+        else "Write a duration, for example 1m30s.",
     )
 
 
 def _quantity(value: object) -> Fault | None:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return None
-    if isinstance(value, str) and _QUANTITY.match(value):
+    if isinstance(value, str) and _QUANTITY.fullmatch(value):
         return None
     return "It must be a Kubernetes quantity.", "Write a quantity, for example 512Mi."
 
@@ -436,7 +531,7 @@ _SCALARS: Final[Mapping[str, Callable[[object], Fault | None]]] = {
 def _bounded(at: Path, value: object) -> Fault | None:
     """Choices and bounds of a single field; its type is right."""
     name = ".".join(str(step) for step in at[2:])
-    choices = _ENFORCEMENTS if at[2] == "enforceNodeAllocatable" else _CHOICES.get(name)
+    choices = _CHOICES_IN_LISTS.get(str(at[2])) or _CHOICES.get(name)
     if choices is not None and value not in choices:
         meant = nearest(str(value), choices)
         return (
@@ -450,13 +545,13 @@ def _bounded(at: Path, value: object) -> Fault | None:
             f"The kubelet takes {low} to {high}.",
             f"Write {min(max(value, low), high)}.",
         )
-    if name == "containerLogMaxSize" and not _QUANTITY.match(str(value)):
+    if name == "containerLogMaxSize" and not _QUANTITY.fullmatch(str(value)):
         return "It must be a Kubernetes quantity.", "Write a quantity, for example 10Mi."
     return None
 
 
 def _is_trap(value: object, trap: object) -> bool:
-    return value not in (0, KUBELET) if trap is None else value is trap
+    return value not in trap if isinstance(trap, frozenset) else value is trap
 
 
 def _as_list(value: object) -> str:
@@ -478,4 +573,11 @@ def _problem(at: Path, value: object, rule: str, remedy: str) -> Problem:
     return Problem(path=path_of(*at), value=shown, rule=rule, remedy=remedy)
 
 
-RULES = (kubelet_settings_exist, gated_settings_have_their_gate, thresholds_are_in_order)
+RULES = (
+    kubelet_settings_exist,
+    gated_settings_have_their_gate,
+    image_thresholds_are_in_order,
+    parallel_pulls_are_on,
+    static_cpu_policy_has_reserved_cpu,
+    soft_evictions_have_grace_periods,
+)

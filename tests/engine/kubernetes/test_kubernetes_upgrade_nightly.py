@@ -151,7 +151,7 @@ def test_the_command_does_the_rest(cloud: SecondCloud, path: UpgradePath) -> Non
     assert after["worker"]["instanceId"] != before["worker"]["instanceId"]
     assert after["master"]["instanceId"] == before["master"]["instanceId"]
     assert pools(cloud) == standing
-    assert "runs what its file says" in upgrade(cloud).out
+    assert "runs the versions of its stack file" in upgrade(cloud).out
 
 
 def test_every_component_has_the_new_version(cloud: SecondCloud, path: UpgradePath) -> None:

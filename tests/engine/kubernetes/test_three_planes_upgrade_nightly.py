@@ -136,5 +136,5 @@ def test_one_command_replaces_every_machine_while_the_api_answers(
 
 
 def test_nothing_is_left_to_do_for_three(three_planes: SecondCloud) -> None:
-    assert "runs what its file says" in upgrade(three_planes).out
+    assert "runs the versions of its stack file" in upgrade(three_planes).out
     assert previewed(three_planes.pulumi("preview", "--json")) == []

@@ -80,7 +80,7 @@ def test_spiderpool_goes_forward_with_its_pools_and_its_certificate(rolling: Rol
     done = upgrade(rolling, "--go")
     assert done.status == 0, rolling.cloud.explain(done)
     rolling.until(lambda: images(rolling) == {f"v{NEW}"})
-    assert "runs what its file says" in upgrade(rolling).out
+    assert "runs the versions of its stack file" in upgrade(rolling).out
     assert certificates(rolling) == certificate
     after = rolling.cloud.kubectl("get", "spiderippools")["items"]
     assert [(p["metadata"]["uid"], p["spec"]) for p in after] == [

@@ -246,7 +246,7 @@ def test_a_cluster_that_never_gets_ready_is_left_for_pulumi_to_judge(
     monkeypatch.setattr(local, "_READY", 0.0)
     cloud.up()
     assert "pulumi up" in machine.order()
-    assert "goes on without it" in printed(cloud)
+    assert "continues without it" in printed(cloud)
 
 
 def test_down_destroys_checks_and_stops(machine: Machine, cloud: LocalCloud) -> None:

@@ -433,8 +433,8 @@ def test_where_addresses_are_not_counted_nothing_has_to_be_advertised() -> None:
             lambda i: i["Node/worker"]["metadata"].update(annotations={}),
             "metadata-rules",
             (
-                "worker does not say whether pods reach 100.100.100.200: its unit does not run, or "
-                "is that of an earlier release, and a new machine has another"
+                "worker does not report whether pods reach 100.100.100.200: its unit does not "
+                "run, or comes from an earlier release; then replace the machine"
             ),
         ),
         (
