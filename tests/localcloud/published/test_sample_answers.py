@@ -101,9 +101,9 @@ def test_a_tls_listener_shows_its_tags(place: Place) -> None:
 
 def test_a_long_list_of_tags_of_clb_goes_on_by_token(api: Api) -> None:
     tag = [{"Key": f"key-{n}", "Value": "v"} for n in range(20)]
-    for number in range(51):
-        api.slb("CreateAccessControlList", AclName=f"acl-{number}", Tag=tag)
-    tagged = {"ResourceType": "acl", "Tag": tag[:1]}
+    for _ in range(51):
+        api.slb("CreateLoadBalancer", AddressType="internet", Tag=tag)
+    tagged = {"ResourceType": "instance", "Tag": tag[:1]}
     first = api.slb("ListTagResources", **tagged)
     rest = api.slb("ListTagResources", NextToken=first["NextToken"], **tagged)
     rows = [len(page["TagResources"]["TagResource"]) for page in (first, rest)]

@@ -223,7 +223,7 @@ def _address_shown(call: Call, address: Ipv6Address) -> dict[str, object]:
     return shown
 
 
-_ADDRESSES: Final = Table("Ipv6Addresses", "Ipv6Address", _address_shown, most=50)
+_ADDRESSES: Final = Table("Ipv6Addresses", "Ipv6Address", _address_shown)
 
 
 @dataclass(frozen=True, kw_only=True)
