@@ -101,6 +101,8 @@ class Node(pulumi.ComponentResource):
     """`<region>.<instance id>`, as the kubelet reports it."""
     interfaces: Mapping[str, NodeInterface]
     """By NIC name."""
+    disk_attachment_id: pulumi.Output[str] | None
+    """Of etcd's disk; None without one."""
 
     def __init__(
         self, name: str, args: NodeArgs, opts: pulumi.ResourceOptions | None = None
@@ -124,7 +126,7 @@ class Node(pulumi.ComponentResource):
         }
         self._disk = self._make_etcd_disk()
         instance = self._make_instance(enis)
-        self._attach_etcd_disk(instance)
+        self.disk_attachment_id = self._attach_etcd_disk(instance)
         if self._rollout is not None:
             report_changes(args.node, instance)
         self.instance_id = self.machine_id = instance.id
@@ -264,9 +266,9 @@ class Node(pulumi.ComponentResource):
             return bootstrap.restore
         return self._disk.snapshot_id.apply(lambda snapshot: snapshot or bootstrap.restore)
 
-    def _attach_etcd_disk(self, instance: ecs.Instance) -> None:
+    def _attach_etcd_disk(self, instance: ecs.Instance) -> pulumi.Output[str] | None:
         if self._disk is None:
-            return
+            return None
         name, policy = etcd_disk_name(self._name), self._args.snapshot_policy
         attachment = attach_disk(
             name,
@@ -277,6 +279,7 @@ class Node(pulumi.ComponentResource):
         )
         if policy is not None:
             take_snapshots(name, self._disk, policy, attachment, parent=self)
+        return attachment.id
 
     def _eni_needs(self, nic: InterfacePlan) -> list[pulumi.Resource]:
         """The reservation of its prefixes, and the vSwitches of all NICs of the node.

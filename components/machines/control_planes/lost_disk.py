@@ -88,7 +88,7 @@ class LostDisks:
         """
         if restored_snapshot() is not None:
             return
-        lost = sorted(self._new_disks | self._refreshed_away(state))
+        lost = sorted(self._new_disks | self._missing(state))
         if any(disk.snapshot for node, disk in state.present_disks.items() if node not in lost):
             return
         if len(self._nodes) - len(lost) > len(self._nodes) // 2:
@@ -99,10 +99,8 @@ class LostDisks:
             f"{_restore_a_snapshot()}"
         )
 
-    def _refreshed_away(self, state: ClusterInState) -> set[str]:
-        """Control planes whose disk the refresh of this run has removed from the state."""
-        if pulumi.runtime.is_dry_run():
-            return set()  # A preview does not keep what its refresh has read.
+    def _missing(self, state: ClusterInState) -> set[str]:
+        """Control planes whose disk a refresh has removed from the state."""
         names = {node.name for node in self._nodes.values()}
         return set((names & state.disks) - state.present_disks.keys())
 
@@ -119,14 +117,14 @@ class LostDisks:
 
 
 def _is_edited(node: NodePlan, state: ClusterInState) -> bool:
-    """Whether an edit replaces the disk, which then is in the state.
+    """Whether an edit replaces the disk, which then is in the state and differs from the plan.
 
-    A preview has the state from before its refresh, so there a lost disk is in the state, too.
+    A lost disk may be in the state, too: the engine keeps what a refresh has read only once it
+    writes the state for another reason, and never in a preview (`refreshSnapshotMutation` in
+    pkg/backend/snapshot.go of Pulumi 3.259).
     """
     disk = state.present_disks.get(node.name)
-    if disk is None or not pulumi.runtime.is_dry_run():
-        return disk is not None
-    return (
+    return disk is not None and (
         disk.zone != node.zone
         or disk.is_encrypted != bool(node.disk.encrypted)
         or node.disk.kms_key_id not in {None, disk.kms_key_id}

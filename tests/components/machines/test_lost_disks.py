@@ -124,3 +124,11 @@ def test_a_restore_and_the_run_after_an_interrupted_one_may_make_blank_disks(
     asyncio.run(disks(3, with_disks=3, new=True, left=interrupted).check_disk(disk(PLANES[1])))
     monkeypatch.setenv(RESTORE, "s-bp1a")
     asyncio.run(disks(3, with_disks=3, new=True, left={}).check_disk(disk(PLANES[1])))
+
+
+@pytest.mark.parametrize("planes", [1, 3])
+def test_a_lost_disk_that_the_state_still_has_is_lost(planes: int) -> None:
+    unwritten = {name: in_state() for name in PLANES[:planes]}
+    lost_disks = disks(planes, with_disks=planes, new=False, left=unwritten)
+    with pytest.raises(pulumi.RunError, match="masters-0 is gone"):
+        asyncio.run(lost_disks.check_disk(disk(PLANES[0])))
