@@ -22,6 +22,7 @@ from components.machines.first_boot import Bootstrap, MachineAnswers, render_use
 from components.machines.rollout.rollout import Rollout
 from components.machines.unplanned_restart import RUNNING
 from components.network.ipv6 import Ipv6Egress, Ipv6EgressArgs
+from config.facts.nics import PRIMARY_NIC
 from config.model import Role
 from planning.model import ClusterPlan, InterfacePlan, NodePlan
 from planning.names import etcd_disk_name
@@ -124,7 +125,7 @@ class Node(pulumi.ComponentResource):
             )
             for nic, plan in args.node.interfaces.items()
         }
-        self._disk = self._make_etcd_disk()
+        self._disk = self._make_etcd_disk(enis)
         instance = self._make_instance(enis)
         self.disk_attachment_id = self._attach_etcd_disk(instance)
         if self._rollout is not None:
@@ -223,11 +224,13 @@ class Node(pulumi.ComponentResource):
             parent=self,
         )
 
-    def _make_etcd_disk(self) -> ecs.EcsDisk | None:
+    def _make_etcd_disk(self, enis: Mapping[str, ecs.EcsNetworkInterface]) -> ecs.EcsDisk | None:
         """The disk for etcd, in the node's turn. None where etcd is on the system disk."""
         node, plan = self._args.node, self._args.plan
         if node.etcd_disk is None:
             return None
+        if self._rollout is not None:
+            self._rollout.lost_disks.watch(node.name, enis[PRIMARY_NIC].status)
         name = etcd_disk_name(self._name)
         return make_disk(
             name,

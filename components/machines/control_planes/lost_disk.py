@@ -16,6 +16,8 @@ from planning.model import NodePlan
 from planning.names import etcd_disk_name
 from planning.transitions.earlier import ClusterInState
 
+_FREE: Final = "Available"
+"""Status of an ENI that no machine has (ECS, DescribeNetworkInterfaces)."""
 _RUNBOOK: Final = "docs/runbooks/etcd-disk.md, A lost disk"
 
 
@@ -43,11 +45,19 @@ class LostDisks:
         self._state = state
         self._has_new_machine = has_new_machine
         self._new_disks: set[str] = set()
+        self._nics: dict[str, pulumi.Output[str]] = {}
         options = pulumi.ResourceHookOptions(on_dry_run=True)
         created = pulumi.ResourceHook(f"{name}-etcd-disk-is-new", self.check_disk, options)
         attached = pulumi.ResourceHook(f"{name}-etcd-disk-attaches", self.check_attachment, options)
         self.disk_hooks = pulumi.ResourceHookBinding(before_create=[created])
         self.attachment_hooks = pulumi.ResourceHookBinding(before_create=[attached])
+
+    def watch(self, node: str, nic: pulumi.Output[str]) -> None:
+        """Note the status of the node's first ENI, which no machine has once its own is deleted.
+
+        The engine gives it as this run's refresh has read it, while the state may be older.
+        """
+        self._nics[node] = nic
 
     async def check_disk(self, args: pulumi.ResourceHookArgs) -> None:
         """Refuse a new disk where the last run had one. Raises `pulumi.RunError`."""
@@ -64,7 +74,7 @@ class LostDisks:
             )
         self._new_disks.add(node.name)
         self._refuse_lost_majority(state)
-        if not pulumi.runtime.is_dry_run():
+        if not pulumi.runtime.is_dry_run() and not await self._has_no_machine(node.name):
             self._refuse_without_new_machine(node.name)
 
     async def check_attachment(self, args: pulumi.ResourceHookArgs) -> None:
@@ -98,6 +108,10 @@ class LostDisks:
             "majority of etcd's members, so the cluster does not come back with new, empty disks. "
             f"{_restore_a_snapshot()}"
         )
+
+    async def _has_no_machine(self, node: str) -> bool:
+        status = self._nics.get(node)
+        return status is not None and await status.future() == _FREE
 
     def _missing(self, state: ClusterInState) -> set[str]:
         """Control planes whose disk a refresh has removed from the state."""
