@@ -91,7 +91,7 @@ class LostDisks:
             )
 
     def _refuse_lost_majority(self, state: ClusterInState) -> None:
-        """Refuse new disks beside too few old ones for a majority, unless a restore makes them.
+        """Refuse new disks if too few old ones are left for a majority, unless a restore runs.
 
         Machines with blank disks would wait for a majority that never comes. A run after an
         interrupted restore finds the first disk, which comes from a snapshot, and goes on.
