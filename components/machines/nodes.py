@@ -22,6 +22,7 @@ from components.machines.first_boot import Bootstrap, MachineAnswers, render_use
 from components.machines.rollout.rollout import Rollout
 from components.machines.unplanned_restart import RUNNING
 from components.network.ipv6 import Ipv6Egress, Ipv6EgressArgs
+from config.facts.nics import PRIMARY_NIC
 from config.model import Role
 from planning.model import ClusterPlan, InterfacePlan, NodePlan
 from planning.names import etcd_disk_name
@@ -101,6 +102,8 @@ class Node(pulumi.ComponentResource):
     """`<region>.<instance id>`, as the kubelet reports it."""
     interfaces: Mapping[str, NodeInterface]
     """By NIC name."""
+    disk_attachment_id: pulumi.Output[str] | None
+    """Of etcd's disk; None without one."""
 
     def __init__(
         self, name: str, args: NodeArgs, opts: pulumi.ResourceOptions | None = None
@@ -122,9 +125,9 @@ class Node(pulumi.ComponentResource):
             )
             for nic, plan in args.node.interfaces.items()
         }
-        self._disk = self._make_etcd_disk()
+        self._disk = self._make_etcd_disk(enis)
         instance = self._make_instance(enis)
-        self._attach_etcd_disk(instance)
+        self.disk_attachment_id = self._attach_etcd_disk(instance)
         if self._rollout is not None:
             report_changes(args.node, instance)
         self.instance_id = self.machine_id = instance.id
@@ -221,11 +224,13 @@ class Node(pulumi.ComponentResource):
             parent=self,
         )
 
-    def _make_etcd_disk(self) -> ecs.EcsDisk | None:
+    def _make_etcd_disk(self, enis: Mapping[str, ecs.EcsNetworkInterface]) -> ecs.EcsDisk | None:
         """The disk for etcd, in the node's turn. None where etcd is on the system disk."""
         node, plan = self._args.node, self._args.plan
         if node.etcd_disk is None:
             return None
+        if self._rollout is not None:
+            self._rollout.lost_disks.watch(node.name, enis[PRIMARY_NIC].status)
         name = etcd_disk_name(self._name)
         return make_disk(
             name,
@@ -268,9 +273,9 @@ class Node(pulumi.ComponentResource):
             return bootstrap.restore
         return self._disk.snapshot_id.apply(lambda snapshot: snapshot or bootstrap.restore)
 
-    def _attach_etcd_disk(self, instance: ecs.Instance) -> None:
+    def _attach_etcd_disk(self, instance: ecs.Instance) -> pulumi.Output[str] | None:
         if self._disk is None:
-            return
+            return None
         name, policy = etcd_disk_name(self._name), self._args.snapshot_policy
         attachment = attach_disk(
             name,
@@ -281,6 +286,7 @@ class Node(pulumi.ComponentResource):
         )
         if policy is not None:
             take_snapshots(name, self._disk, policy, attachment, parent=self)
+        return attachment.id
 
     def _eni_needs(self, nic: InterfacePlan) -> list[pulumi.Resource]:
         """The reservation of its prefixes, and the vSwitches of all NICs of the node.

@@ -77,7 +77,8 @@ class ClusterInState:
     disks: frozenset[str] = frozenset()
     """Nodes that had a disk for etcd at the end of the last run that completed them."""
     present_disks: Mapping[str, DiskInState] = field(default_factory=dict)
-    """Node → its disk for etcd that is in the state. A refresh removes a disk that is lost."""
+    """Node → its disk for etcd that is in the state. A refresh removes a disk that is lost; the
+    state before the next write, and in a preview, still has it."""
     is_balanced: bool = False
     """Whether the API servers' load balancer has a control plane."""
     first_identities: Mapping[str, str] = field(default_factory=dict)

@@ -16,6 +16,8 @@ from planning.model import NodePlan
 from planning.names import etcd_disk_name
 from planning.transitions.earlier import ClusterInState
 
+_FREE: Final = "Available"
+"""Status of an ENI that no machine has (ECS, DescribeNetworkInterfaces)."""
 _RUNBOOK: Final = "docs/runbooks/etcd-disk.md, A lost disk"
 
 
@@ -43,11 +45,19 @@ class LostDisks:
         self._state = state
         self._has_new_machine = has_new_machine
         self._new_disks: set[str] = set()
+        self._nics: dict[str, pulumi.Output[str]] = {}
         options = pulumi.ResourceHookOptions(on_dry_run=True)
         created = pulumi.ResourceHook(f"{name}-etcd-disk-is-new", self.check_disk, options)
         attached = pulumi.ResourceHook(f"{name}-etcd-disk-attaches", self.check_attachment, options)
         self.disk_hooks = pulumi.ResourceHookBinding(before_create=[created])
         self.attachment_hooks = pulumi.ResourceHookBinding(before_create=[attached])
+
+    def watch(self, node: str, nic: pulumi.Output[str]) -> None:
+        """Note the status of the node's first ENI, which no machine has once its own is deleted.
+
+        The engine gives it as this run's refresh has read it, while the state may be older.
+        """
+        self._nics[node] = nic
 
     async def check_disk(self, args: pulumi.ResourceHookArgs) -> None:
         """Refuse a new disk where the last run had one. Raises `pulumi.RunError`."""
@@ -64,7 +74,7 @@ class LostDisks:
             )
         self._new_disks.add(node.name)
         self._refuse_lost_majority(state)
-        if not pulumi.runtime.is_dry_run():
+        if not pulumi.runtime.is_dry_run() and not await self._has_no_machine(node.name):
             self._refuse_without_new_machine(node.name)
 
     async def check_attachment(self, args: pulumi.ResourceHookArgs) -> None:
@@ -81,14 +91,14 @@ class LostDisks:
             )
 
     def _refuse_lost_majority(self, state: ClusterInState) -> None:
-        """Refuse new disks beside too few old ones for a majority, unless a restore makes them.
+        """Refuse new disks if too few old ones are left for a majority, unless a restore runs.
 
         Machines with blank disks would wait for a majority that never comes. A run after an
         interrupted restore finds the first disk, which comes from a snapshot, and goes on.
         """
         if restored_snapshot() is not None:
             return
-        lost = sorted(self._new_disks | self._refreshed_away(state))
+        lost = sorted(self._new_disks | self._missing(state))
         if any(disk.snapshot for node, disk in state.present_disks.items() if node not in lost):
             return
         if len(self._nodes) - len(lost) > len(self._nodes) // 2:
@@ -99,10 +109,12 @@ class LostDisks:
             f"{_restore_a_snapshot()}"
         )
 
-    def _refreshed_away(self, state: ClusterInState) -> set[str]:
-        """Control planes whose disk the refresh of this run has removed from the state."""
-        if pulumi.runtime.is_dry_run():
-            return set()  # A preview does not keep what its refresh has read.
+    async def _has_no_machine(self, node: str) -> bool:
+        status = self._nics.get(node)
+        return status is not None and await status.future() == _FREE
+
+    def _missing(self, state: ClusterInState) -> set[str]:
+        """Control planes whose disk a refresh has removed from the state."""
         names = {node.name for node in self._nodes.values()}
         return set((names & state.disks) - state.present_disks.keys())
 
@@ -119,14 +131,14 @@ class LostDisks:
 
 
 def _is_edited(node: NodePlan, state: ClusterInState) -> bool:
-    """Whether an edit replaces the disk, which then is in the state.
+    """Whether an edit replaces the disk, which then is in the state and differs from the plan.
 
-    A preview has the state from before its refresh, so there a lost disk is in the state, too.
+    A lost disk may be in the state, too: the engine keeps what a refresh has read only once it
+    writes the state for another reason, and never in a preview (`refreshSnapshotMutation` in
+    pkg/backend/snapshot.go of Pulumi 3.259).
     """
     disk = state.present_disks.get(node.name)
-    if disk is None or not pulumi.runtime.is_dry_run():
-        return disk is not None
-    return (
+    return disk is not None and (
         disk.zone != node.zone
         or disk.is_encrypted != bool(node.disk.encrypted)
         or node.disk.kms_key_id not in {None, disk.kms_key_id}

@@ -35,6 +35,7 @@ def disks(
     lost_disks._state = state
     lost_disks._has_new_machine = lambda _: new
     lost_disks._new_disks = set()
+    lost_disks._nics = {}
     return lost_disks
 
 
@@ -124,3 +125,29 @@ def test_a_restore_and_the_run_after_an_interrupted_one_may_make_blank_disks(
     asyncio.run(disks(3, with_disks=3, new=True, left=interrupted).check_disk(disk(PLANES[1])))
     monkeypatch.setenv(RESTORE, "s-bp1a")
     asyncio.run(disks(3, with_disks=3, new=True, left={}).check_disk(disk(PLANES[1])))
+
+
+@pytest.mark.parametrize("planes", [1, 3])
+def test_a_lost_disk_that_the_state_still_has_is_lost(planes: int) -> None:
+    unwritten = {name: in_state() for name in PLANES[:planes]}
+    lost_disks = disks(planes, with_disks=planes, new=False, left=unwritten)
+    with pytest.raises(pulumi.RunError, match="masters-0 is gone"):
+        asyncio.run(lost_disks.check_disk(disk(PLANES[0])))
+
+
+@pytest.mark.parametrize(("status", "refused"), [("InUse", True), ("Available", False)])
+def test_a_machine_that_the_state_still_has_is_gone_once_its_eni_is_free(
+    status: str, *, refused: bool
+) -> None:
+    unwritten = {name: in_state() for name in PLANES}
+    lost_disks = disks(3, with_disks=3, new=False, left=unwritten)
+
+    async def check() -> None:
+        lost_disks.watch(PLANES[1], pulumi.Output.from_input(status))
+        await lost_disks.check_disk(disk(PLANES[1]))
+
+    if refused:
+        with pytest.raises(pulumi.RunError, match="Delete the machine, too"):
+            asyncio.run(check())
+    else:
+        asyncio.run(check())
