@@ -37,7 +37,7 @@ from operations.terminal import console
 from operations.upgrade.command import upgrade_stack
 from operations.verification.command import EGRESS_URL, verify_stack
 from operations.verification.reports import junit_text, summary, verdict_document, verdict_table
-from operations.verification.run import Outcome
+from operations.verification.run import AT_ONCE, Outcome
 
 app = typer.Typer()
 
@@ -111,6 +111,12 @@ def verify(  # noqa: PLR0913 - each is an option of the command
         str, typer.Option("--egress-url", help="A page that shows the caller's address.")
     ] = EGRESS_URL,
     *,
+    at_once: Annotated[
+        int,
+        typer.Option(
+            "--at-once", min=1, help="How many probes run at once; fewer for slow machines."
+        ),
+    ] = AT_ONCE,
     as_json: JsonOption = False,
 ) -> None:
     """Check a running cluster: objects, addresses, and every path of its packets."""
@@ -125,6 +131,7 @@ def verify(  # noqa: PLR0913 - each is an option of the command
             Places.of(home),
             egress_url=egress_url,
             config_file=config_file,
+            at_once=at_once,
         )
     if junit is not None:
         junit.write_text(junit_text(stack, verdicts), encoding="utf-8")

@@ -19,14 +19,19 @@ from operations.verification.etcd_snapshots import snapshot_check
 from operations.verification.kubectl import Kubectl
 from operations.verification.objects import OBJECT_CHECKS
 from operations.verification.packets import packet_checks
-from operations.verification.run import Verdict, verify
+from operations.verification.run import AT_ONCE, Verdict, verify
 
 EGRESS_URL = "http://ifconfig.me/ip"
 """A page that answers with the client's address, over IPv4 and IPv6."""
 
 
 def verify_stack(
-    stack: str, places: Places, *, egress_url: str, config_file: Path | None = None
+    stack: str,
+    places: Places,
+    *,
+    egress_url: str,
+    config_file: Path | None = None,
+    at_once: int = AT_ONCE,
 ) -> Sequence[Verdict]:
     """Run every check against the cluster of a stack that is up.
 
@@ -35,6 +40,7 @@ def verify_stack(
         places: of the local cloud.
         egress_url: a page that answers with the client's address.
         config_file: a stack file instead of `stacks/Pulumi.<stack>.yaml`.
+        at_once: how many probes run at the same time.
 
     Raises:
         OperationError: The stack does not exist, it has no cluster, or its API server does not
@@ -56,7 +62,9 @@ def verify_stack(
         checks = (*OBJECT_CHECKS, certificates, snapshots, *packet_checks(egress_url))
         with Progress(console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task(f"Verifying {stack}", total=len(checks))
-            return verify(checks, cluster, kubectl, done=lambda: progress.advance(task))
+            return verify(
+                checks, cluster, kubectl, done=lambda: progress.advance(task), at_once=at_once
+            )
 
 
 def _etcd_disk(stack: str, config_file: Path | None) -> EtcdDiskConfig | None:

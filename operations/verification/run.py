@@ -38,10 +38,23 @@ class Verdict:
 
 
 def verify(
-    checks: Sequence[Check], cluster: Cluster, shell: Shell, *, done: Callable[[], None]
+    checks: Sequence[Check],
+    cluster: Cluster,
+    shell: Shell,
+    *,
+    done: Callable[[], None],
+    at_once: int = AT_ONCE,
 ) -> list[Verdict]:
-    """Run every check; verdicts come in the checks' order. `done` is called after each check."""
-    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+    """Run every check; verdicts come in the checks' order.
+
+    Args:
+        checks: what to run.
+        cluster: what they read.
+        shell: runs their commands.
+        done: is called after each check.
+        at_once: how many probes run at the same time.
+    """
+    with ThreadPoolExecutor(max_workers=at_once) as pool:
         started = [(check, _start(check, cluster, shell, pool)) for check in checks]
         verdicts = []
         for check, pending in started:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -210,6 +211,33 @@ def test_a_healthy_cluster_passes_all_that_it_can_be_asked() -> None:
     assert not _failed(verdicts)
     others = {name: v.details for name, v in verdicts.items() if v.outcome is not Outcome.PASSED}
     assert others == {"egress-ipv6": ("no pod of test-app-2 has an IPv6 address",)}
+
+
+class Busy(Played):
+    """A shell that knows how many commands have run at the same time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.most = 0
+        self._running = 0
+        self._lock = threading.Lock()
+
+    def execute(self, pod: Pod, *argv: str) -> Finished:
+        with self._lock:
+            self._running += 1
+            self.most = max(self.most, self._running)
+        try:
+            return super().execute(pod, *argv)
+        finally:
+            with self._lock:
+                self._running -= 1
+
+
+def test_a_slow_machine_may_be_asked_one_thing_at_a_time() -> None:
+    shell = Busy()
+    verdicts = verify(CHECKS, _cluster(), shell, done=lambda: None, at_once=1)
+    assert shell.most == 1
+    assert len(verdicts) == len(CHECKS)
 
 
 def _on_machines(**runtimes: str) -> Cluster:
