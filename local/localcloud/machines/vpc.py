@@ -169,7 +169,7 @@ class Vpc:
                 self._start(machine.follow(instance, raw))
 
     async def _apply_rules(self, instances: list[Instance], entries: list[dict[str, Any]]) -> None:
-        """Judge and translate by the cloud's objects of now; try later what the kernel refuses."""
+        """Set the rules of security groups and translations; retry if the kernel refuses them."""
         if self._groups is None or self._translations is None:
             return
         translations = [
@@ -181,7 +181,7 @@ class Vpc:
             await asyncio.to_thread(self._translations.follow, translations)
             await asyncio.to_thread(self._groups.follow, nics)
         except (filter.FilterError, subprocess.TimeoutExpired) as error:
-            sys.stderr.write(f"The fabric has the rules of before: {error}\n")
+            sys.stderr.write(f"The fabric keeps its previous rules: {error}\n")
             asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._changed.set)
 
     def _kinds(self, tools: Path) -> Callable[[Instance], MachineKind]:
