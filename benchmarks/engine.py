@@ -166,26 +166,33 @@ def section(document: Mapping[str, Any]) -> list[str]:
         "",
         f"- Machine: {document['machine']}",
         f"- Versions: {document['versions']}",
-        f"- Runs of each case: {document['runs']} or more; operations at once: {engines.PARALLEL}",
+        f"- Operations at once: {engines.PARALLEL}",
         f"- Load average of the machine before each command: {spread(loads, 1)}",
         *([f"- {document['note']}"] if document["note"] else []),
         "",
     ]
     head = [*(f"{name} s" for name in programs), *(f"to {name}" for name in programs[1:])]
     lines += [
-        f"| nodes | command | {' | '.join(head)} | floor s |",
-        f"|---|---|{'---|' * len(head)}---|",
+        f"| nodes | command | runs | {' | '.join(head)} | floor s |",
+        f"|---|---|---|{'---|' * len(head)}---|",
     ]
     by_peer = {peer: ratios(timings, peer) for peer in programs[1:]}
-    cases = list(dict.fromkeys((t.nodes, t.command) for t in timings))
+    cases = sorted(
+        {(t.nodes, t.command) for t in timings}, key=lambda case: (case[0], COMMANDS.index(case[1]))
+    )
     for nodes, command in cases:
         of = {
             name: [t for t in timings if (t.nodes, t.command, t.program) == (nodes, command, name)]
             for name in programs
         }
-        cells = [spread([t.seconds for t in of[name]], 1) for name in programs]
-        cells += [f"{by_peer[peer][f'{nodes} {command} seconds']:.2f}" for peer in programs[1:]]
-        lines.append(f"| {nodes} | {command} | {' | '.join(cells)} | {FLOORS.get(command, '')} |")
+        cells = [spread([t.seconds for t in of[name]], 1) if of[name] else "" for name in programs]
+        cells += [
+            f"{by_peer[peer][f'{nodes} {command} seconds']:.2f}" if of[peer] else ""
+            for peer in programs[1:]
+        ]
+        runs = min(len(some) for some in of.values() if some)
+        floor = FLOORS.get(command, "")
+        lines.append(f"| {nodes} | {command} | {runs} | {' | '.join(cells)} | {floor} |")
     lines += [
         "",
         "| nodes | command | program | CPU s | MiB | resources | state KB |",
@@ -194,6 +201,8 @@ def section(document: Mapping[str, Any]) -> list[str]:
     for nodes, command in cases:
         for name in programs:
             some = [t for t in timings if (t.nodes, t.command, t.program) == (nodes, command, name)]
+            if not some:
+                continue
             size = f"{some[0].resources} | {some[0].state_bytes / 1024:.0f}"
             lines.append(
                 f"| {nodes} | {command} | {name} | {spread([t.cpu for t in some], 1)} | "
@@ -243,7 +252,6 @@ def main(arguments: Sequence[str]) -> int:
         "machine": results.machine(),
         "versions": results.versions(),
         "note": options.note,
-        "runs": min(Counter((t.nodes, t.program, t.command) for t in timings).values()),
         "ratios": ratios(timings),
         "timings": [dataclasses.asdict(timing) for timing in timings],
     }

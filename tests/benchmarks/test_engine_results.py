@@ -62,14 +62,26 @@ def test_the_section_has_each_program_that_ran_and_the_floor() -> None:
         "machine": "one",
         "versions": "two",
         "note": "A sentence.",
-        "runs": 3,
         "ratios": ratios(TIMINGS),
         "timings": [dataclasses.asdict(one) for one in TIMINGS],
     }
     lines = section(document)
-    assert "| nodes | command | ours s | flat s | to flat | floor s |" in lines
-    assert "| 50 | up | 33.0 (30.0 to 90.0) | 30.0 (30.0 to 60.0) | 1.10 | 20.0 |" in lines
+    assert "| nodes | command | runs | ours s | flat s | to flat | floor s |" in lines
+    assert "| 50 | up | 3 | 33.0 (30.0 to 90.0) | 30.0 (30.0 to 60.0) | 1.10 | 20.0 |" in lines
     assert "- A sentence." in lines
+
+
+def test_a_case_that_only_one_program_ran_has_no_ratio() -> None:
+    alone = dataclasses.replace(TIMINGS[0], nodes=500, program="ours", command="up", seconds=300.0)
+    timings = [*TIMINGS, alone]
+    document = {
+        "machine": "one",
+        "versions": "two",
+        "note": "",
+        "ratios": ratios(timings),
+        "timings": [dataclasses.asdict(one) for one in timings],
+    }
+    assert "| 500 | up | 1 | 300.0 (300.0 to 300.0) |  |  | 20.0 |" in section(document)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

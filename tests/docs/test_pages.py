@@ -68,6 +68,7 @@ PULUMI = {
 options below are held against what Pulumi 3 has."""
 PULUMI_OPTIONS = {
     "--continue-on-error",
+    "--debug",
     "--diff",
     "--event-log",
     "--exclude-protected",
