@@ -406,7 +406,3 @@ class MachinesView:
             self._revision += 1
             self._view = {"revision": self._revision, **view}
         return self._view
-
-    def seconds_to_change(self) -> float | None:
-        """Seconds until a status in the view next changes by itself."""
-        return None if self._next is None else max(0.01, self._next - time.time())
