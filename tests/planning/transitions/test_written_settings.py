@@ -77,7 +77,7 @@ def test_an_only_control_plane_that_loses_ipv6_has_one_answer() -> None:
     outcome = transition(before, clustered(planes=1))
     assert isinstance(outcome, Refused)
     (refusal,) = (each for each in outcome.refusals if each.path == "network.ipv6.enabled")
-    assert "make a new stack" in refusal.remedy
+    assert "create a new stack" in refusal.remedy
 
 
 SUBNETS = tuple(enumerate(("primary", "secondary")))
