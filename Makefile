@@ -16,6 +16,8 @@ VALE := go -C local/toolchain/vale tool vale --config $(CURDIR)/.vale.ini --outp
 unexport PYTHONDONTWRITEBYTECODE
 BEGAN := $(shell date +%s)
 TOOK = $$(( $$(date +%s) - $(BEGAN) )) s
+# Unit tests wait a third of their time, for simulated states and for programs that they start.
+WORKERS := $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores + (cores + 1) / 2)))
 PROSE := $(addprefix $(CURDIR)/,README.md CONTRIBUTING.md docs config planning components operations \
   policies local)
 
@@ -40,14 +42,18 @@ down: $(STAMP) ## Destroy the local stack and stop the local cloud.
 # A local cloud of its own, so that the local stack can run at the same time. The image of virtual
 # machines is shared with the nightly tests.
 LAB := --home $(HOME_DIR)/lab --config-file stacks/lab.yaml
+LAB_KUBECTL := $(HOME_DIR)/bin/kubectl --kubeconfig $(HOME_DIR)/lab/kubeconfig
 lab labdown: export LOCALCLOUD_VIRTUAL := $(CURDIR)/$(HOME_DIR)/virtual
 # An emulated processor may need half an hour for a machine's boot on a busy host.
 lab: export SPIDERPOOL_ALICLOUD_READY_SECONDS := 3000
 
 .PHONY: lab
-lab: $(STAMP) ## Deploy a stack whose worker is a virtual machine, and verify its packets.
+lab: $(STAMP) ## Deploy a stack whose workers are virtual machines, and verify its packets.
 	$(BIN)/python -m toolchain ensure --node
 	$(BIN)/python -m operations local up $(LAB) --eip-range 127.67.0.0/16 --machines mixed
+	$(LAB_KUBECTL) --namespace kube-system rollout status deployment/coredns
+	$(LAB_KUBECTL) rollout status daemonset/test-app-1
+	$(LAB_KUBECTL) rollout status daemonset/test-app-2
 	$(BIN)/python -m operations verify $(LAB) --junit $(HOME_DIR)/lab/verify.xml
 	@echo "make lab: $(TOOK). It keeps running: source $(HOME_DIR)/lab/env. make labdown ends it."
 
@@ -58,7 +64,7 @@ labdown: $(STAMP) ## Destroy the lab's stack and stop its local cloud.
 .PHONY: check
 check: $(STAMP) ## Lint, types, import rules and unit tests: the fast part.
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint types words
-	$(BIN)/pytest -m "unit and not process" -n auto -q --durations=25
+	$(BIN)/pytest -m "unit and not process" -n $(WORKERS) -q --durations=25
 	@echo "make check: $(TOOK)"
 
 .PHONY: lint

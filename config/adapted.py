@@ -101,7 +101,7 @@ def _pool_notices(name: str, pool: object, own: object) -> Iterator[str]:
         pool.get("image"),
         *(n.get("image") for n in nodes.values() if isinstance(n, Mapping)),
     }
-    for image in sorted(str(image) for image in images if CUSTOM.match(str(image))):
+    for image in sorted(str(image) for image in images if CUSTOM.fullmatch(str(image))):
         yield (
             f"nodePools.{name}: {image} is a custom image, which this program cannot check. It "
             "must be Ubuntu 22.04 or 24.04, or Debian 13 with netplan.io, have cloud-init, and "

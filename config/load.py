@@ -50,7 +50,9 @@ class Reading:
             return False
         text = f"{problem.rule} "
         return not any(
-            _related(problem.path, path) or f"{path} " in text or f"{path})" in text
+            _related(problem.path, path)
+            # A path of one word, such as `name`, is an ordinary word of a sentence.
+            or ("." in path and (f"{path} " in text or f"{path})" in text))
             for path in self.left_out
         )
 

@@ -36,6 +36,14 @@ NamespaceName = Annotated[
 ]
 """RFC 1123 label, which may begin with a digit."""
 
+PortName = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^([0-9]+-)*[0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*$", min_length=1, max_length=15
+    ),
+]
+"""Name of a container's port (RFC 6335): a letter at least, and no two hyphens in a row."""
+
 Mbps = Annotated[int, Field(ge=1, le=1000)]
 
 
@@ -77,8 +85,8 @@ class Model(BaseModel):
         """`count: true` is a mistake, although Python treats True as 1."""
         if isinstance(value, bool) and info.field_name is not None:
             taken = _types_in(cls.model_fields[info.field_name].annotation)
-            if int in taken and bool not in taken:
-                raise PydanticKnownError("int_type")
+            if {int, float} & taken and bool not in taken:
+                raise PydanticKnownError("int_type" if int in taken else "float_type")
         return value
 
 
@@ -294,7 +302,7 @@ class SpotConfig(Model):
 
     strategy: Literal["NoSpot", "SpotAsPriceGo", "SpotWithPriceLimit"] = "NoSpot"
     """NoSpot, at market price, or up to a price."""
-    price_limit: float | None = None
+    price_limit: Annotated[float, Field(allow_inf_nan=False)] | None = None
     """Hourly, in the account's currency; only with SpotWithPriceLimit."""
 
 
@@ -420,7 +428,9 @@ class KubernetesConfig(Model):
     mode: Literal["kubeadm", "existing"] = "kubeadm"
     """`kubeadm`: this program builds the cluster. `existing`: somebody else builds it on this
     program's machines, and this program adds addresses and add-ons."""
-    version: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")] = "1.36.3"
+    version: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(\.(0|[1-9][0-9]*)){2}$")] = (
+        "1.36.3"
+    )
     """Exact version. A new cluster has 1.35 to 1.37; one of 1.31 to 1.34 is upgraded minor by
     minor. Its packages and images must exist."""
     service_cidr: Network = IPv4Network("10.233.0.0/18")
@@ -527,7 +537,7 @@ class ServicePortConfig(Model):
 
     port: Annotated[int, Field(ge=1, le=65535)]
     """Port on which the load balancer listens."""
-    target_port: Annotated[int, Field(ge=1, le=65535)] | DnsLabel | None = None
+    target_port: Annotated[int, Field(ge=1, le=65535)] | PortName | None = None
     """The pods' port, by number or by name; by default the same number."""
     protocol: Literal["tcp", "udp", "http", "https"] = "tcp"
     """`http` and `https` are layer 7, of a CLB only; https ends TLS at the load balancer."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+import yaml
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -22,7 +25,7 @@ class Problem:
 
     def __str__(self) -> str:
         """One sentence for the rule, one for the remedy."""
-        shown = self.path if self.value is None else f"{self.path}: {self.value or '(empty)'}"
+        shown = self.path if self.value is None else f"{self.path}: {_visible(self.value)}"
         return f"{shown}\n    {self.rule}\n    → {self.remedy}"
 
 
@@ -59,6 +62,22 @@ def _order(problem: Problem) -> tuple[bool, str, str, str, str]:
     """Unknown keys first."""
     is_other = not isinstance(problem, UnknownKey)
     return (is_other, problem.path, problem.rule, problem.value or "", problem.remedy)
+
+
+def _visible(value: str) -> str:
+    """A value on one line, with line breaks and other control characters as escapes."""
+    if not value:
+        return "(empty)"
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in value)
+
+
+def as_yaml(text: str) -> str:
+    """The text as a stack file has it: in quotes where YAML would read something else."""
+    try:
+        plain = yaml.safe_load(text) == text
+    except (yaml.YAMLError, ValueError):
+        plain = False
+    return text if plain else json.dumps(text, ensure_ascii=False)
 
 
 def path_of(*parts: object) -> str:

@@ -26,7 +26,7 @@ DNS_LABEL = (
 )
 
 _DEFAULT_VERSION = str(KubernetesConfig().version)
-_VERSION = re.compile(r"^v?(\d+)\.(\d+)(?:\.(\d+))?$")
+_VERSION = re.compile(r"v?([0-9]+)\.([0-9]+)(?:\.([0-9]+))?")
 
 Fault = tuple[str, str]
 """The rule that a value breaks, and the remedy."""
@@ -60,10 +60,11 @@ def problem_of(detail: ErrorDetails, value: object) -> Problem:
 def _fault(steps: Path, value: object, detail: ErrorDetails) -> Fault:
     kind, last = detail["type"], steps[-1]
     if last == "targetPort":
-        return (
-            "It must be a port from 1 to 65535, or the name of one of the pods' ports.",
-            "Write a number without quotes, or a name.",
+        rule = (
+            "It must be a port from 1 to 65535, or the name of one of the pods' ports: 15 small "
+            "letters, digits and single hyphens at most."
         )
+        return rule, "Write a number without quotes, or a name."
     if steps == ("kubernetes", "version"):
         return _version_fault(value)
     misplaced = _misplaced_pod_addresses(steps, value) if last == "podAddresses" else None
@@ -113,8 +114,8 @@ def _address_fault(_steps: Path, _value: object, _context: Context) -> Fault:
     )
 
 
-def _name_fault(_steps: Path, value: object, _context: Context) -> Fault:
-    return DNS_LABEL, f"Write {_label(str(value or ''))}."
+def _name_fault(steps: Path, value: object, _context: Context) -> Fault:
+    return DNS_LABEL, f"Write {_name_at(steps, str(value or ''))}."
 
 
 def _whole_number_fault(_steps: Path, value: object, _context: Context) -> Fault:
@@ -177,7 +178,10 @@ def _text_fault(steps: Path, value: object, _context: Context) -> Fault:
     if steps[-1] == "ports" and "ingress" in steps and isinstance(value, int):
         return rule, f'Put it in quotes: "{value}/{value}".'
     if steps == ("name",) and not isinstance(value, bool):
-        return f"{rule} A cluster's name begins with a letter.", f"Write {_label(str(text))}."
+        return (
+            f"{rule} A cluster's name begins with a letter.",
+            f"Write {_name_at(steps, str(text))}.",
+        )
     return rule, f'Put it in quotes: "{text}".'
 
 
@@ -185,10 +189,10 @@ def _version_fault(value: object) -> Fault:
     rule = "A version has three numbers, as Kubernetes' own releases."
     if not isinstance(value, str):
         rule = "It must be text with three numbers, and YAML reads it as a number."
-    match = _VERSION.match(str(value).strip())
+    match = _VERSION.fullmatch(str(value).strip())
     version = _DEFAULT_VERSION
     if match is not None:
-        major, minor, patch = match.groups()
+        major, minor, patch = (None if part is None else int(part) for part in match.groups())
         if f"{major}.{minor}" != ".".join(_DEFAULT_VERSION.split(".")[:2]):
             version = f"{major}.{minor}.{patch or 0}"
         elif patch is not None:
@@ -261,7 +265,9 @@ def _bad_key(path: str, steps: Path, detail: ErrorDetails) -> Problem:
             rule=f"A key must be text, and YAML reads {shown} as something else.",
             remedy=f'Put the key in quotes: "{shown}".',
         )
-    return Problem(path=path, value=None, rule=DNS_LABEL, remedy=f"Call it {_label(name)}.")
+    return Problem(
+        path=path, value=None, rule=DNS_LABEL, remedy=f"Call it {_name_at(steps, name)}."
+    )
 
 
 def _choice_fault(value: object, choices: tuple[str, ...]) -> Fault:
@@ -303,8 +309,18 @@ def _network_fault(_steps: Path, value: object, _context: Context) -> Fault:
     return rule, f"Write {aligned}, the network that holds this address."
 
 
+def _name_at(steps: Path, text: str) -> str:
+    """A label like this text; of two characters or more where the cloud wants them."""
+    label = _label(text)
+    if len(label) > 1:
+        return label
+    if steps == ("name",):
+        return f"{label}-cluster"
+    return f"node-{label}" if steps[-2:-1] == ("nodes",) else label
+
+
 def _label(text: str) -> str:
-    cleaned = "".join(c if c.isascii() and c.isalnum() else "-" for c in text.lower()).strip("-")
+    cleaned = re.sub("[^a-z0-9]+", "-", text.lower()).strip("-")
     cleaned = cleaned[:63].strip("-")
     return cleaned if cleaned[:1].isalpha() else f"n{cleaned}"[:63].strip("-")
 

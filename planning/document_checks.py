@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import sha512
+from ipaddress import IPv6Network
 
 from config.facts.nics import PRIMARY_NIC
 from config.report import ConfigError, Problem
@@ -37,9 +40,9 @@ def pool_problems(plan: ClusterPlan) -> Iterator[Problem]:
 def user_data_problems(plan: ClusterPlan) -> Iterator[Problem]:
     """User-data beyond its limit, one problem for a pool.
 
-    The user-data is rendered with stand-ins that are as long as real secrets. Only the node with
-    the longest name and labels of each pool is rendered, because the others do not differ
-    otherwise.
+    The user-data is rendered with stand-ins that are as long as real secrets and answers of the
+    cloud, and as hard to compress. Only the node with the longest name and labels of each pool is
+    rendered, because the others do not differ otherwise.
     """
     largest: dict[str, NodePlan] = {}
     for node in plan.nodes.values():
@@ -58,6 +61,10 @@ def user_data_problems(plan: ClusterPlan) -> Iterator[Problem]:
                 api_address="255.255.255.255",
                 public_address="255.255.255.255" if plan.public_endpoint else None,
                 creation_ends=9_999_999_999,
+                ipv6_networks=_ipv6_networks(plan),
+                earlier_addresses={node.name: "255.255.255.255" for node in plan.control_planes},
+                etcd_disk_serial=None if node.etcd_disk is None else _ID,
+                restore=f"s-{_ID}",
             )
         except ConfigError as error:
             yield from error.problems
@@ -67,12 +74,28 @@ def _own_length(node: NodePlan) -> tuple[int, str]:
     return (len(node.name) + sum(len(k) + len(v) for k, v in node.labels.items()), node.name)
 
 
+def _ipv6_networks(plan: ClusterPlan) -> dict[str, IPv6Network]:
+    if not plan.network.ipv6.enabled:
+        return {}
+    first = IPv6Network("2408:4005:3aff:ff00::/64").network_address
+    return {
+        key: IPv6Network((int(first) + (number << 64), 64))
+        for number, key in enumerate(plan.network.vswitches)
+    }
+
+
 def _pem(kind: str, length: int) -> str:
     """PEM-shaped text of a realistic length; not a real key or certificate."""
-    lines = [("x" * 64) for _ in range(length // 64)]
+    text = "".join(
+        b64encode(sha512(f"{kind} {number}".encode()).digest()).decode()
+        for number in range(length // 64)
+    )
+    lines = [text[at : at + 64] for at in range(0, length, 64)]
     return "\n".join((f"-----BEGIN {kind}-----", *lines, f"-----END {kind}-----", ""))
 
 
+_ID = "bp67acfmxazb4ph0aaaa"
+"""An id of the cloud without its prefix, as long as they are."""
 _PAIR = KeyPair(certificate=_pem("CERTIFICATE", 768), key=_pem("EC KEY", 192))
 _STAND_INS = ClusterSecrets(
     ca=_PAIR,

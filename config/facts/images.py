@@ -13,13 +13,13 @@ from typing import Final, Literal
 
 Architecture = Literal["x86_64", "arm64"]
 
-CUSTOM: Final = re.compile(r"^m-[a-z0-9]+$")
+CUSTOM: Final = re.compile(r"m-[a-z0-9]+")
 _PUBLIC: Final = re.compile(
-    r"^(?P<distribution>[a-z]+(?:_server|_stream)?)_(?P<release>[a-z0-9]+(?:_[a-z0-9]+)*?)"
-    r"(?P<rest>(?:_(?:uefi|x64|x86|64|32|arm64|amd64))+_?.*)$",
+    r"(?P<distribution>[a-z]+(?:_server|_stream)?)_(?P<release>[a-z0-9]+(?:_[a-z0-9]+)*?)"
+    r"(?P<rest>(?:_(?:uefi|x64|x86|64|32|arm64|amd64))+_?.*)",
     re.IGNORECASE,
 )
-_ARM_FAMILY: Final = re.compile(r"^(?:ebm|scc)?[a-z]{1,3}\d+[yr]$")
+_ARM_FAMILY: Final = re.compile(r"(?:ebm|scc)?[a-z]{1,3}[0-9]+[yr]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class PublicImage:
 
 def public_image(image: str) -> PublicImage | None:
     """The parts of a public image's id; None for another id."""
-    match = _PUBLIC.match(image)
+    match = _PUBLIC.fullmatch(image)
     if match is None:
         return None
     return PublicImage(
@@ -49,4 +49,4 @@ def architecture_of(family: str) -> Architecture:
     Names that end in y (YiTian 710) or r (Ampere Altra) are Arm. Source: ECS documentation,
     "Classification and naming of instance types".
     """
-    return "arm64" if _ARM_FAMILY.match(family.split("-", maxsplit=1)[0]) else "x86_64"
+    return "arm64" if _ARM_FAMILY.fullmatch(family.split("-", maxsplit=1)[0]) else "x86_64"

@@ -21,13 +21,16 @@ DataSourceAliYun.py; its sources for other clouds have IPv6 addresses). The clou
 100.100.2.136 and 100.100.2.138 (`dns-conf/nameservers` there), NTP and mirrors have other
 addresses."""
 
-NOT_IN_A_VPC: Final = (
-    CLOUD_SERVICES,
+SPECIAL: Final = (
     IPv4Network("0.0.0.0/8"),
     IPv4Network("127.0.0.0/8"),
     LINK_LOCAL,
     IPv4Network("224.0.0.0/3"),
 )
+"""Addresses that no host can have in a network of its own: this network, loopback, link-local,
+multicast and the reserved part above it (RFC 6890, RFC 5771)."""
+
+NOT_IN_A_VPC: Final = (CLOUD_SERVICES, *SPECIAL)
 """Ranges that no VPC can have ("VPCs and vSwitches",
 https://www.alibabacloud.com/help/en/vpc/vpc-and-vswitch): multicast, which it names as 224.0.0.0/4,
 and the reserved part above it are one range here."""

@@ -80,6 +80,11 @@ def zone_in(region: str, letter: str) -> str:
     return f"{region}{letter}" if region[-1:].isdigit() else f"{region}-{letter}"
 
 
+def is_region(name: str) -> bool:
+    """Whether a name has the form of a region's id."""
+    return re.fullmatch("[a-z]{2}(-[a-z0-9]+)+", name) is not None
+
+
 def is_zone_of(zone: str, region: str) -> bool:
     """Whether a zone's name is one of a region."""
     return re.fullmatch(zone_in(re.escape(region), "[a-z]"), zone) is not None

@@ -101,7 +101,8 @@ LIMITS: tuple[Limit, ...] = (
     Limit(
         holder=_POOL,
         names=("dataDisks", "dataDisk", "disks", "volumes", "extraDisks"),
-        reason="A node has only its system disk, so that a replacement loses no data.",
+        reason="A node has only its system disk, and a control plane also one for etcd "
+        "(etcdDisk), so that a replacement loses no data.",
         instead="Take it out. Write a larger disk.size, or use volumes of Alibaba Cloud's CSI "
         "driver for data.",
     ),
@@ -120,16 +121,21 @@ LIMITS: tuple[Limit, ...] = (
     Limit(
         holder=("network",),
         names=(
-            "securityGroup",
             "securityGroups",
             "extraSecurityGroups",
             "extraSecurityGroup",
             "securityGroupId",
-            "securityGroupType",
+            "securityGroupIds",
         ),
-        reason="The cluster has one basic security group of its own: its rules are planned for "
-        "that kind, an enterprise group has others, and ENIs cannot be in both.",
+        reason="The cluster has one security group of its own, whose rules are planned with the "
+        "cluster.",
         instead="Take it out, and write further rules as network.ingress.",
+    ),
+    Limit(
+        holder=("network",),
+        names=("securityGroupType", "enterpriseSecurityGroup"),
+        reason="The type of the cluster's security group is a key of network.securityGroup.",
+        instead="Take it out, and write network.securityGroup: {type: enterprise}, or normal.",
     ),
     Limit(
         holder=_POOL,

@@ -13,6 +13,7 @@ from config.report import Problem
 from config.rules import cloud
 from config.rules.cluster import (
     kubelet,
+    kubelet_agreement,
     kubernetes,
     pods,
     sample_apps,
@@ -21,7 +22,15 @@ from config.rules.cluster import (
     versions,
 )
 from config.rules.network import bandwidth, vpc
-from config.rules.nodes import addresses, disks, images, interfaces, labels, node_pools
+from config.rules.nodes import (
+    addresses,
+    disks,
+    images,
+    interfaces,
+    labels,
+    node_pools,
+    references,
+)
 
 RULES = (
     *cloud.RULES,
@@ -29,12 +38,14 @@ RULES = (
     *node_pools.RULES,
     *images.RULES,
     *disks.RULES,
+    *references.RULES,
     *labels.RULES,
     *bandwidth.RULES,
     *interfaces.RULES,
     *addresses.RULES,
     *kubernetes.RULES,
     *kubelet.RULES,
+    *kubelet_agreement.RULES,
     *spiderpool.RULES,
     *pods.RULES,
     *versions.RULES,

@@ -6,23 +6,32 @@ import re
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from config.facts.regions import ZONE_LETTERS
-from config.facts.tags import OWN_TAGS
+from config.facts.ports import HIGHEST_PORT
+from config.facts.regions import ZONE_LETTERS, is_region
+from config.facts.tags import CONTROLLER_TAGS, OWN_TAGS
+from config.members import has_balancer
 from config.model import ClusterConfig, Profile
 from config.profiles import LOCAL_ENDPOINT
-from config.report import Problem
+from config.report import Problem, as_yaml
 from config.schema_walk import nearest
 
 MAX_TAGS = 18
-"""A resource takes 20 tags; this program sets two of them."""
+"""A resource takes 20 tags; this program sets two of them, and a third one on the load balancer of
+the API servers and on disks of etcd."""
+_RESERVED = "aliyun"
+MAX_NAME_LEFT = 28
+"""Characters of a cluster's name that a prefix of four leaves."""
 MAX_TAG_KEY = 128
 MAX_TAG_VALUE = 128
+MAX_BALANCER_TAG_KEY = 64
 MAX_DESCRIPTION = 512
 """Characters of a security rule's description (ECS, AuthorizeSecurityGroup)."""
 MIN_NAME = 2
 """Characters of the name of a security group (CreateSecurityGroup) and a NAT gateway."""
 
-_RESOURCE_GROUP = re.compile(r"^rg-[a-z0-9]+$")
+_RESOURCE_GROUP = re.compile(r"rg-[a-z0-9]+")
+_PORT = re.compile(r"[1-9][0-9]{0,4}")
+_INSTANCE_TYPE = re.compile(r"ecs\.[a-z0-9-]+\.[a-z0-9-]+")
 _URL = re.compile(r"(https?://)+", re.IGNORECASE)
 
 
@@ -40,7 +49,7 @@ def endpoint_is_loopback(config: ClusterConfig) -> Iterator[Problem]:
             )
         return
     host, _, port = endpoint.rpartition(":")
-    if not _is_loopback(host) or not port.isdigit():
+    if not _is_loopback(host) or not _PORT.fullmatch(port) or int(port) > HIGHEST_PORT:
         yield Problem(
             path="cloud.endpoint",
             value=endpoint,
@@ -52,7 +61,17 @@ def endpoint_is_loopback(config: ClusterConfig) -> Iterator[Problem]:
 
 def region_exists(config: ClusterConfig) -> Iterator[Problem]:
     """The region exists. Otherwise the run fails late, on a host name that does not resolve."""
-    if config.region in ZONE_LETTERS or config.cloud.unlisted_region:
+    if config.region in ZONE_LETTERS:
+        return
+    if config.cloud.unlisted_region:
+        if not is_region(config.region):
+            yield Problem(
+                path="region",
+                value=config.region,
+                rule="Not the id of a region: those have small letters, digits and single hyphens, "
+                "and begin with two letters and a hyphen.",
+                remedy="Write the id that the console shows, for example cn-hangzhou.",
+            )
         return
     meant = nearest(config.region, ZONE_LETTERS)
     yield Problem(
@@ -67,7 +86,7 @@ def region_exists(config: ClusterConfig) -> Iterator[Problem]:
 def account_id_is_a_number(config: ClusterConfig) -> Iterator[Problem]:
     """An account id has digits only."""
     account = config.cloud.account_id
-    if account is not None and not account.isdigit():
+    if account is not None and not re.fullmatch("[0-9]+", account):
         yield Problem(
             path="cloud.accountId",
             value=account,
@@ -79,7 +98,7 @@ def account_id_is_a_number(config: ClusterConfig) -> Iterator[Problem]:
 def ids_are_ids(config: ClusterConfig) -> Iterator[Problem]:
     """The resource group is an id, and the cloud accepts the cluster's name."""
     group = config.resource_group
-    if group is not None and not _RESOURCE_GROUP.match(group):
+    if group is not None and not _RESOURCE_GROUP.fullmatch(group):
         yield Problem(
             path="resourceGroup",
             value=group,
@@ -93,6 +112,14 @@ def ids_are_ids(config: ClusterConfig) -> Iterator[Problem]:
             rule="The security group has the cluster's name, which therefore needs at least two "
             "characters.",
             remedy=f"Write {config.name}-cluster.",
+        )
+    if has_balancer(config) and config.name.startswith(_RESERVED):
+        yield Problem(
+            path="name",
+            value=config.name,
+            rule="The name is the value of a tag on everything, and the load balancer of the API "
+            f"servers refuses values that begin with {_RESERVED}.",
+            remedy=f"Write k8s-{config.name[:MAX_NAME_LEFT].rstrip('-')}.",
         )
 
 
@@ -118,17 +145,20 @@ def descriptions_fit(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def tags_fit(config: ClusterConfig) -> Iterator[Problem]:
-    """Limits of the tag service (ECS documentation, "Tag limits")."""
-    if len(config.tags) > MAX_TAGS:
+    """Limits of the tag service (ECS documentation, "Tag limits"), and stricter ones of CLB."""
+    balancer = has_balancer(config)
+    etcd_disk = any(pool.etcd_disk is not None for pool in config.node_pools.values())
+    own, most = ("three", MAX_TAGS - 1) if balancer or etcd_disk else ("two", MAX_TAGS)
+    if len(config.tags) > most:
         yield Problem(
             path="tags",
             value=f"{len(config.tags)} tags",
-            rule=f"A resource takes 20 tags and this program sets two of them, so {MAX_TAGS} are "
+            rule=f"A resource takes 20 tags and this program sets {own} of them, so {most} are "
             "left.",
-            remedy=f"Keep {MAX_TAGS} at most.",
+            remedy=f"Keep {most} at most.",
         )
     for key, value in sorted(config.tags.items()):
-        fault = _tag_fault(key, value)
+        fault = _tag_fault(key, value) or (_balancer_tag_fault(key, value) if balancer else None)
         if fault is not None:
             rule, remedy = fault
             yield Problem(path=f"tags.{key}", value=value, rule=rule, remedy=remedy)
@@ -136,34 +166,61 @@ def tags_fit(config: ClusterConfig) -> Iterator[Problem]:
 
 def _tag_fault(key: str, value: str) -> tuple[str, str] | None:
     """The rule that a tag breaks, and the remedy."""
-    return _tag_key_fault(key) or _tag_value_fault(key, value)
+    rule = _tag_key_rule(key)
+    if rule is not None:
+        other = _URL.sub("", key)
+        accepted = other != key and _tag_key_rule(other) is None
+        return rule, f"Call it {other}." if accepted else "Write another key, for example team."
+    rule = _tag_value_rule(value)
+    if rule is None:
+        return None
+    if len(value) > MAX_TAG_VALUE:
+        return rule, "Write a shorter value."
+    other = value
+    while _tag_value_rule(other) is not None:
+        other = _URL.sub("", other)
+        other = other[len("acs:") :] if other.lower().startswith("acs:") else other
+    return rule, f"Write {key}: {as_yaml(other)}."
 
 
-def _tag_key_fault(key: str) -> tuple[str, str] | None:
-    if not key or len(key) > MAX_TAG_KEY:
-        return f"A tag's key has 1 to {MAX_TAG_KEY} characters.", "Write a shorter key."
-    if key.lower().startswith(("aliyun", "acs:")):
-        return (
-            "Alibaba Cloud keeps keys that begin with aliyun or acs: for itself.",
-            "Write a key with another beginning, for example team.",
+def _balancer_tag_fault(key: str, value: str) -> tuple[str, str] | None:
+    """What a CLB refuses in addition (CLB, TagResources, `Tag.N.Key` and `Tag.N.Value`)."""
+    if len(key) > MAX_BALANCER_TAG_KEY:
+        rule = (
+            "The load balancer of the API servers has these tags too, and a CLB takes keys of "
+            f"{MAX_BALANCER_TAG_KEY} characters at most."
         )
-    if _URL.search(key):
-        rule = "Alibaba Cloud refuses http:// and https:// in tags."
-        return rule, f"Call it {_URL.sub('', key)}."
-    if key.startswith(OWN_TAGS):
-        return f"Keys that begin with {OWN_TAGS} are set by this program.", "Take it out."
+        return rule, "Write a shorter key."
+    if value.lower().startswith(_RESERVED):
+        rule = (
+            "The load balancer of the API servers has these tags too, and a CLB refuses values "
+            f"that begin with {_RESERVED}."
+        )
+        return rule, "Write a value with another beginning."
     return None
 
 
-def _tag_value_fault(key: str, value: str) -> tuple[str, str] | None:
+def _tag_key_rule(key: str) -> str | None:
+    if not key or len(key) > MAX_TAG_KEY:
+        return f"A tag's key has 1 to {MAX_TAG_KEY} characters."
+    if key.lower().startswith(("aliyun", "acs:")):
+        return "Alibaba Cloud keeps keys that begin with aliyun or acs: for itself."
+    if _URL.search(key):
+        return "Alibaba Cloud refuses http:// and https:// in tags."
+    if key.startswith(OWN_TAGS):
+        return f"Keys that begin with {OWN_TAGS} are set by this program."
+    if key in CONTROLLER_TAGS:
+        return "The cloud controller finds its own load balancers by this key."
+    return None
+
+
+def _tag_value_rule(value: str) -> str | None:
     if len(value) > MAX_TAG_VALUE:
-        return f"A tag's value has at most {MAX_TAG_VALUE} characters.", "Write a shorter value."
+        return f"A tag's value has at most {MAX_TAG_VALUE} characters."
     if value.lower().startswith("acs:"):
-        rule = "Alibaba Cloud keeps values that begin with acs: for itself."
-        return rule, f"Write {key}: {value[len('acs:') :]}."
+        return "Alibaba Cloud keeps values that begin with acs: for itself."
     if _URL.search(value):
-        rule = "Alibaba Cloud refuses http:// and https:// in tags."
-        return rule, f"Write {key}: {_URL.sub('', value)}."
+        return "Alibaba Cloud refuses http:// and https:// in tags."
     return None
 
 
@@ -177,7 +234,7 @@ def _is_loopback(host: str) -> bool:
 def instance_types_are_types(config: ClusterConfig) -> Iterator[Problem]:
     """Each key of `instanceTypes` is an instance type. Limits under another key have no effect."""
     for name in sorted(config.instance_types):
-        if not name.startswith("ecs."):
+        if not _INSTANCE_TYPE.fullmatch(name):
             yield Problem(
                 path=f"instanceTypes.{name}",
                 value=None,

@@ -7,39 +7,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from localcloud.group_rule import GroupRule, Network, common_fields, network_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class IngressRule:
-    """One rule. `source` is a CIDR block or a security group's id; ports of -1 mean every port."""
+class IngressRule(GroupRule):
+    """One rule. `source` is a CIDR block or a security group's id."""
 
-    protocol: str
-    port_from: int
-    port_to: int
     source: str
-    policy: str
-    priority: int
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Self:
         """Read a rule of the machines' view."""
-        return cls(
-            protocol=str(data["protocol"]).lower(),
-            port_from=int(data["port_from"]),
-            port_to=int(data["port_to"]),
-            source=str(data["source"]),
-            policy=str(data.get("policy") or "accept").lower(),
-            priority=int(data.get("priority") or 1),
-        )
+        return cls(source=str(data["source"]), **common_fields(data))
 
     @property
     def network(self) -> Network | None:
         """The source as a network; None where it is a security group."""
-        try:
-            return ipaddress.ip_network(self.source, strict=False)
-        except ValueError:
-            return None
+        return network_of(self.source)
 
 
 def admits(rules: Iterable[IngressRule], source: str, port: int, protocol: str = "tcp") -> bool:
@@ -54,8 +39,7 @@ def admits(rules: Iterable[IngressRule], source: str, port: int, protocol: str =
         network = rule.network
         if network is None or address not in network or rule.protocol not in {protocol, "all"}:
             continue
-        every_port = rule.port_from < 1 and rule.port_to < 1
-        if every_port or rule.port_from <= port <= rule.port_to:
+        if rule.every_port or rule.port_from <= port <= rule.port_to:
             matching.append(rule)
     if not matching:
         return False

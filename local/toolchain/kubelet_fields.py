@@ -1,9 +1,10 @@
 """Writes the table of the kubelet's settings: `python -m toolchain.kubelet_fields`.
 
 The table is `config/facts/kubelet_fields.py`: each field of KubeletConfiguration
-(kubelet.config.k8s.io/v1beta1) with its type, each feature gate of the kubelet, and the Kubernetes
-minors that have them. They are read from the Go sources of Kubernetes (Apache License 2.0), which
-the Go on this machine downloads. Run it when a new minor is supported.
+(kubelet.config.k8s.io/v1beta1) with its type, each feature gate of the kubelet, the gates that are
+locked to their default, and the Kubernetes minors that have them. They are read from the Go sources
+of Kubernetes (Apache License 2.0), which the Go on this machine downloads. Run it when a new minor
+is supported.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +39,7 @@ _SOURCES: Final = (
 
 _GATES: Final = (
     ("k8s.io/kubernetes", "pkg/features/kube_features.go"),
+    ("k8s.io/kubernetes", "pkg/features/versioned_kube_features.go"),
     ("k8s.io/apiserver", "pkg/features/kube_features.go"),
     ("k8s.io/client-go", "features/known_features.go"),
     ("k8s.io/component-base", "logs/api/v1/kube_features.go"),
@@ -45,7 +47,10 @@ _GATES: Final = (
     ("k8s.io/component-base", "zpages/features/kube_features.go"),
 )
 """Module and file with gates that the kubelet registers. An early minor may lack a file."""
-_GATE: Final = re.compile(r'^\s+\w+\s+(?:featuregate\.)?Feature\s+= "(\w+)"', re.MULTILINE)
+_GATE: Final = re.compile(r'^\s+(\w+)\s+(?:featuregate\.)?Feature\s+= "(\w+)"', re.MULTILINE)
+_SPECS: Final = re.compile(r"^\t(?:\w+\.)?(\w+): \{(\n.*?^\t\}|.*?\}),", re.DOTALL | re.MULTILINE)
+"""A constant with the specifications of its gate: one on its line, or one for each version."""
+_LOCK: Final = re.compile(r"Default: (true|false),.*LockToDefault: true")
 
 _SCALARS: Final[Mapping[str, str]] = {
     "bool": "bool",
@@ -73,8 +78,15 @@ Structs = dict[str, Fields]
 def main() -> int:
     """Write the table. Needs `go` and a module proxy."""
     fields = {minor: structs(sources(minor)) for minor in RELEASES}
-    gates = {minor: feature_gates(minor) for minor in RELEASES}
-    TARGET.write_text(table(fields, gates), encoding="utf-8")
+    gates = {minor: gate_sources(minor) for minor in RELEASES}
+    TARGET.write_text(
+        table(
+            fields,
+            {minor: feature_gates(texts) for minor, texts in gates.items()},
+            {minor: locked_gates(texts) for minor, texts in gates.items()},
+        ),
+        encoding="utf-8",
+    )
     sys.stdout.write(f"{TARGET}\n")
     return 0
 
@@ -87,11 +99,28 @@ def sources(minor: int) -> dict[str, str]:
     }
 
 
-def feature_gates(minor: int) -> set[str]:
-    """The gates that a minor's kubelet takes; an unknown one keeps it from starting."""
+def gate_sources(minor: int) -> list[str]:
+    """The Go sources that define gates, in a minor's release."""
     files = [module_folder(module, minor) / path for module, path in _GATES]
-    texts = [file.read_text(encoding="utf-8") for file in files if file.is_file()]
-    return {gate for text in texts for gate in _GATE.findall(text)} | {"AllAlpha", "AllBeta"}
+    return [file.read_text(encoding="utf-8") for file in files if file.is_file()]
+
+
+def feature_gates(texts: Sequence[str]) -> set[str]:
+    """The gates that a kubelet of these sources takes; an unknown one keeps it from starting."""
+    return {gate for text in texts for _, gate in _GATE.findall(text)} | {"AllAlpha", "AllBeta"}
+
+
+def locked_gates(texts: Sequence[str]) -> dict[str, bool]:
+    """The only value of each gate that these sources lock. The last specification is in effect."""
+    names = {constant: gate for text in texts for constant, gate in _GATE.findall(text)}
+    locked: dict[str, bool] = {}
+    for text in texts:
+        for constant, specs in _SPECS.findall(text):
+            last = [line for line in specs.splitlines() if "Default: " in line][-1:]
+            lock = _LOCK.search(last[0]) if last else None
+            if lock is not None and constant in names:
+                locked[names[constant]] = lock[1] == "true"
+    return locked
 
 
 def module_folder(module: str, minor: int) -> Path:
@@ -161,7 +190,11 @@ def _kind(kind: str, prefix: str, bodies: Mapping[str, str], named: Mapping[str,
     raise ValueError(f"{kind} of {prefix or ROOT} is not a type that this command knows")
 
 
-def table(by_minor: Mapping[int, Structs], gates: Mapping[int, set[str]]) -> str:
+def table(
+    by_minor: Mapping[int, Structs],
+    gates: Mapping[int, set[str]],
+    locked: Mapping[int, Mapping[str, bool]],
+) -> str:
     """The Python source of the table. A field's type must not change between minors."""
     merged: dict[str, dict[str, tuple[str, list[int]]]] = {}
     for minor, of_minor in by_minor.items():
@@ -206,7 +239,21 @@ def table(by_minor: Mapping[int, Structs], gates: Mapping[int, set[str]]) -> str
     for gate in sorted(set().union(*gates.values())):
         having = [minor for minor in RELEASES if gate in gates[minor]]
         lines.append(f'    "{gate}": ({having[0]}, {having[-1]}),')
-    return "\n".join((*lines, "}", ""))
+    lines += [
+        "}",
+        "",
+        "LOCKED_GATES: Mapping[str, tuple[bool, int, int]] = {",
+    ]
+    for gate in sorted(set().union(*locked.values())):
+        having = [minor for minor in RELEASES if gate in locked[minor]]
+        value = locked[having[-1]][gate]
+        lines.append(f'    "{gate}": ({value}, {having[0]}, {having[-1]}),')
+    lines += [
+        "}",
+        '"""By gate: its only value, and the first and the last minor whose kubelet does not start',
+        'with another one."""',
+    ]
+    return "\n".join((*lines, ""))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from operations.backup.lost_disks import lost_disks
 from operations.backup.origins import Marks
 from operations.backup.snapshots import (
     Snapshot,
@@ -87,6 +88,10 @@ class Backup:
         earlier = _ask(lambda: earlier_snapshots(self.api, self.marks))
         both = [*present, *(snapshot for snapshot in earlier if snapshot.id not in ids)]
         return sorted(both, key=lambda snapshot: (snapshot.taken, snapshot.id), reverse=True)
+
+    def lost_disks(self) -> list[str]:
+        """Control planes whose disk is gone."""
+        return lost_disks(self.marks.plan, self.disks)
 
     def take(self, runner: Runner, progress: Progress) -> str:
         """Let one etcd write its own snapshot, take one of its disk, and return the id.

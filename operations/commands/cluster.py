@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from operations.backup.command import Backup, back_up, snapshot_table
+from operations.backup.lost_disks import advice
 from operations.certificates.command import (
     certificate_document,
     certificate_table,
@@ -210,20 +211,24 @@ def backup(
     as_json: JsonOption = False,
     list_only: Annotated[bool, typer.Option("--list", help="Only list the snapshots.")] = False,
 ) -> None:
-    """Take a snapshot of etcd's disk now, and show every one with its age."""
+    """Take a snapshot of etcd's disk now; show every one with its age, and disks that are lost."""
     with reporting_failures(as_json=as_json):
         places = Places.of(home)
         if not list_only:
             progress = Console(stderr=True)
             id_ = back_up(stack, places, config_file=config_file, console=progress)
             typer.echo(f"Snapshot {id_} is taken.", err=True)
-        snapshots = Backup.of(stack, places, config_file).snapshots()
+        present = Backup.of(stack, places, config_file)
+        snapshots, lost = present.snapshots(), present.lost_disks()
     now = datetime.now(UTC)
     if as_json:
         documents = [snapshot.as_document(now) for snapshot in snapshots]
-        print_json({"stack": stack, "snapshots": documents})
+        print_json({"stack": stack, "snapshots": documents, "lostDisks": lost})
         return
     console().print(snapshot_table(stack, snapshots, now))
+    note = advice(stack, present.marks.plan, lost, snapshots)
+    if note is not None:
+        typer.echo(note)
 
 
 @app.command("restore")

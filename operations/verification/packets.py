@@ -283,7 +283,10 @@ def _is_inside(seen: str, cluster: Cluster) -> bool:
 def packet_checks(egress_url: str) -> tuple[Check, ...]:
     """The checks; `egress_url` answers with the client's address."""
     exec_by_hand = "kubectl exec -it POD -- sh"
-    group = "the security group does not let its members in, or per-NIC source routing is missing"
+    group = (
+        "the security group does not let its members in, per-NIC source routing is missing, or "
+        "pods send from an address or a MAC that their ENI does not have (macvlan)"
+    )
     return (
         _check(
             "pod-to-own-node",
@@ -358,7 +361,8 @@ def packet_checks(egress_url: str) -> tuple[Check, ...]:
         _check(
             "load-balancer-tcp",
             "every TCP port of every LoadBalancer service answers from here",
-            "no healthy backend: no ready pod, or a node that load balancers leave out",
+            "no healthy backend: no ready pod, a node that load balancers leave out, or a pod "
+            "without the coordinator's marks (its table mangle)",
             "kubectl describe service SERVICE; kubectl get endpointslices",
             _from_outside(http=False),
         ),

@@ -8,7 +8,7 @@ from config.model import ClusterConfig
 from config.report import Problem
 from planning.addresses.capacity import gateways_have_room
 from planning.cloud.gateway_places import gateway_places
-from planning.cloud.security import equal_rules
+from planning.cloud.security import equal_rules, rules_fit
 from planning.model import ClusterPlan
 
 
@@ -17,3 +17,4 @@ def network_problems(config: ClusterConfig, plan: ClusterPlan) -> Iterator[Probl
     yield from gateway_places(config).problems
     yield from gateways_have_room(plan)
     yield from equal_rules(plan)
+    yield from rules_fit(plan)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from planning.cloud.load_balancers import balancer_count, balancer_eips
+from planning.cloud.security import security_rules
 from planning.model import ClusterPlan
 
 PER_REGION = "account and region"
@@ -58,6 +59,11 @@ def quotas(plan: ClusterPlan) -> Mapping[str, Quota]:
             per=PER_ENTERPRISE_GROUP if enterprise else PER_GROUP,
         ),
         "secondary CIDRs": Quota(needed=len(network.vpc.secondary_cidrs), default=5, per=PER_VPC),
+        "security group rules": Quota(
+            needed=len(security_rules(plan)),
+            default=200,
+            per=PER_ENTERPRISE_GROUP if enterprise else PER_GROUP,
+        ),
         "vSwitch CIDR reservations": Quota(
             needed=sum(v.prefix_reservation is not None for v in network.vswitches.values()),
             default=100,

@@ -24,6 +24,10 @@ from planning.cloud.load_balancers import nlb_sources
 from planning.model import ClusterPlan
 from planning.names import cidr_slug
 
+MAX_RULES: Final = 1000
+"""Rules in all security groups of an ENI, which is in this one only (ECS, "Limits and quotas",
+security groups; AuthorizeSecurityGroup). A quota that can be raised lets one group have fewer."""
+
 _API: Final = f"{API_SERVER}/{API_SERVER}"
 _NODE_PORTS: Final = "/".join(map(str, NODE_PORTS))
 _ALL_PORTS: Final = "-1/-1"
@@ -105,6 +109,19 @@ def equal_rules(plan: ClusterPlan) -> Iterator[Problem]:
             rule=f"It is equal to the rule of {pair[0].path}. The cloud keeps equal rules as one, "
             "so taking one out would take out both.",
             remedy=f"Take {pair[1].path} out.",
+        )
+
+
+def rules_fit(plan: ClusterPlan) -> Iterator[Problem]:
+    """An ENI takes a number of rules that no quota raises."""
+    count = len(security_rules(plan))
+    if count > MAX_RULES:
+        yield Problem(
+            path="network.ingress",
+            value=f"{count} rules",
+            rule=f"An ENI has {MAX_RULES} security rules at most, those of the cluster itself "
+            "included.",
+            remedy="Write fewer and larger ranges here, and in kubernetes.endpoint.allowedCidrs.",
         )
 
 

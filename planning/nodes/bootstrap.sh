@@ -438,9 +438,13 @@ else
     fi
     write_encryption "$(cat "$ENCRYPTION")"
   fi
+  document=$(cat "$HERE/kubeadm-$action.yaml.in")
+  document=${document/@PROVIDER_ID@/$provider_id}
+  token=$(sed -n "s/^ *token: ['\"]*\([a-z0-9.]*\).*/\1/p" "$HERE/kubeadm-discovery.yaml")
   (
     umask 077
-    sed "s/@PROVIDER_ID@/$provider_id/" "$HERE/kubeadm-$action.yaml.in" > "$HERE/kubeadm.yaml"
+    # By the shell itself, so that no argument of a program has the token.
+    printf '%s\n' "${document/@TOKEN@/$token}" > "$HERE/kubeadm.yaml"
   )
   if [ "$action" = init ] && [ -e "$HERE/returning" ] && [ -s "$DISK/cluster.yaml" ]; then
     python3 -c "$KEEP_CLUSTER" "$HERE/kubeadm.yaml" "$DISK/cluster.yaml"

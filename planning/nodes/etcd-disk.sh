@@ -1,8 +1,8 @@
 #!/bin/bash
 # etcd's own disk (docs/decisions/etcd-disk.md). `prepare` is for a machine's first boot and may
 # format a disk with nothing on it; `mount` is for every other boot, before the kubelet starts;
-# `member` prints the id of the member whose data is there, `set-aside` takes data that no cluster
-# needs out of etcd's way, `back-up` writes a snapshot of a running etcd, and `restore` makes the only
+# `is-there` tells whether it still is attached and mounted, `member` prints the id of the member whose
+# data is there, `set-aside` takes data that no cluster needs out of etcd's way, `back-up` writes a snapshot of a running etcd, and `restore` makes the only
 # member of a new cluster of the data on a disk that comes from a snapshot.
 set -euo pipefail
 
@@ -164,6 +164,9 @@ case "$1" in
     chmod 700 "$DISK/data"
     is_mounted /var/lib/etcd || mount --bind "$DISK/data" /var/lib/etcd
     touch "$HERE/etcd-disk-ready"
+    ;;
+  is-there)
+    device > /dev/null && is_mounted /var/lib/etcd
     ;;
   member)
     python3 -c "$READ_LOG" "$DISK/data/member/wal"

@@ -23,6 +23,8 @@ from planning.nodes.endpoint import control_plane_endpoint, endpoint_name, priva
 from planning.nodes.secrets import ClusterSecrets
 
 PROVIDER_ID: Final = "@PROVIDER_ID@"
+TOKEN: Final = "@TOKEN@"  # noqa: S105 - a placeholder
+"""Replaced by the machine with the token in `DISCOVERY`, the only file that has it."""
 API_VERSION: Final = "kubeadm.k8s.io/v1beta4"
 CRI_SOCKET: Final = "unix:///run/containerd/containerd.sock"
 KUBELET_DIRECTORY: Final = "/etc/spiderpool-alicloud/kubelet.d"
@@ -58,7 +60,6 @@ def init_documents(
     plan: ClusterPlan,
     node: NodePlan,
     *,
-    secrets: ClusterSecrets,
     api_address: str,
     public_address: str | None,
 ) -> str:
@@ -72,7 +73,7 @@ def init_documents(
         "kind": "InitConfiguration",
         "bootstrapTokens": [
             {
-                "token": secrets.bootstrap_token,
+                "token": TOKEN,
                 # A machine that is created later has the same token. The run that creates it writes
                 # the Secret again (docs/decisions/join-token.md).
                 "ttl": f"{TOKEN_LASTS.total_seconds():.0f}s",

@@ -14,6 +14,7 @@ LEAVING=$HERE/leaving
 RENEWING=$HERE/renewing
 RENEWED=/run/spiderpool-alicloud-renewed
 REFUSED=/run/spiderpool-alicloud-refused
+REPLACED=/run/spiderpool-alicloud-tokens
 KUBELET=$HERE/kubelet.d/50-settings.conf
 SYSCTLS=/etc/sysctl.d/99-z-spiderpool.conf
 METADATA_RULES=$HERE/metadata.nft
@@ -65,10 +66,19 @@ renew() { # this control plane's certificates; its pods read them when they star
   "$gone"
 }
 
-# Nobody could ask for it any more: an API server with an ended certificate answers no unit. Once a
-# boot, because a CA near its own end cannot issue certificates that outlive it.
+# An API server whose etcd has lost its disk takes connections, and answers after a minute with an error.
+# Without it the load balancer turns to the others, and runs of the program see that it does not
+# answer. etcd must not start on the folder below the mount. Only a boot mounts the disk again.
+#
+# Nobody could ask for a renewal any more: an API server with an ended certificate answers no unit. Once
+# a boot, because a CA near its own end cannot issue certificates that outlive it.
 if [ -e "$LEAVING" ]; then
   : # its pods stop for good
+elif [ -n "${ETCD_DISK:-}" ] && ! retry 3 2 "$HERE/etcd-disk.sh" is-there 2> /dev/null; then
+  say "etcd's disk (d-$ETCD_DISK) is gone, so etcd and the API server are stopped until the next boot" \
+    'that finds the disk'
+  stop_pods etcd kube-apiserver
+  exit 0
 elif [ -e "$RENEWING" ]; then
   renew || true
 elif compgen -G "$STOPPED/*.yaml" > /dev/null; then
@@ -140,6 +150,35 @@ guard_metadata() {
   annotate "$PREFIX/metadata-for-pods=$state"
 }
 guard_metadata || true
+
+# --- tokens of pods --------------------------------------------------------------------------
+
+# An API server whose clock was ahead has issued tokens that are not valid yet. A kubelet keeps tokens in
+# its memory alone (pkg/kubelet/token/token_manager.go), so after a restart it asks for other ones, and
+# writes them into the pods' volumes. No pod ends. API servers allow for a minute.
+FIND_EARLY_TOKENS='
+import base64, glob, json, sys, time
+for path in glob.glob("/var/lib/kubelet/pods/*/volumes/kubernetes.io~projected/*/token"):
+    claims = open(path).read().split(".")[1]
+    if json.loads(base64.urlsafe_b64decode(claims + "=="))["nbf"] > time.time() + 60:
+        sys.exit(3)
+'
+api_server_is_ahead() { # by its answers, of this machine
+  local date
+  date=$(curl -sS --max-time 5 --cacert "$PKI/ca.crt" -o /dev/null -D - "https://$ENDPOINT_NAME:6443/readyz" |
+    sed -n 's/\r$//; s/^[Dd]ate: //p') && [ -n "$date" ] || return 0
+  [ "$(date -d "$date" +%s)" -gt $(($(date +%s) + 60)) ]
+}
+replace_early_tokens() {
+  local status=0
+  python3 -c "$FIND_EARLY_TOKENS" 2> /dev/null || status=$?
+  if [ "$status" = 3 ] && [ -z "$(find "$REPLACED" -mmin -5 2> /dev/null)" ] && ! api_server_is_ahead; then
+    touch "$REPLACED"
+    say 'restarts the kubelet, because pods have tokens that are not valid yet'
+    systemctl restart kubelet
+  fi
+}
+replace_early_tokens || true
 
 # --- addresses -------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from ipaddress import IPv6Address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 from config.facts.unsupported import limit_of_key
@@ -118,6 +118,14 @@ def _coordinator(plan: ClusterPlan) -> Iterator[Problem]:
                 rule="A policy route has a network and a gateway.",
                 remedy="Write {dst: 10.1.0.0/16, gw: 10.0.0.1} with addresses of yours.",
             )
+        elif not _is_route(route["dst"], route["gw"]):
+            yield Problem(
+                path=f"spiderpool.values.coordinator.policyRoutes[{place}]",
+                value=f"{route['dst']} by {route['gw']}",
+                rule="A policy route has a network and the address of a gateway, both of IPv4 or "
+                "both of IPv6.",
+                remedy="Write {dst: 10.1.0.0/16, gw: 10.0.0.1} with addresses of yours.",
+            )
     address = values.get("vethLinkAddress")
     if isinstance(address, str) and address and not _is_link_local(address):
         yield Problem(
@@ -160,9 +168,19 @@ def _hijacked(plan: ClusterPlan, path: str, text: object) -> Iterator[Problem]:
             return
 
 
-def _is_link_local(text: str) -> bool:
+def _is_route(network: object, gateway: object) -> bool:
+    """As the coordinator checks it (Spiderpool, `cmd/coordinator/cmd/cni_types.go`)."""
     try:
-        return IPv6Address(text).is_link_local
+        route = ip_network(str(network), strict=False), ip_address(str(gateway))
+    except ValueError:
+        return False
+    return route[0].version == route[1].version and "%" not in str(gateway)
+
+
+def _is_link_local(text: str) -> bool:
+    """Whether this is such an address, without a zone."""
+    try:
+        return IPv6Address(text).is_link_local and "%" not in text
     except ValueError:
         return False
 

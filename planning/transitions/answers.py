@@ -75,6 +75,9 @@ _CERTIFICATES: Final = (
     "docs/runbooks/endpoint-name.md."
 )
 _DISK: Final = "ForceNew of the instance: a system disk is created with its machine."
+_LEVEL: Final = (
+    "ModifyDiskSpec, online. Refused back to PL0, and if it would lower a subscription disk."
+)
 _ETCD_DISK: Final = (
     "several control planes get new machines, one at a time, and the only one is never replaced "
     "(docs/runbooks/etcd-disk.md)."
@@ -87,7 +90,8 @@ _VSWITCH: Final = (
 )
 _TYPE: Final = (
     "ECS changes only the type of a stopped machine (ModifyInstanceSpec). If a node needs more pod "
-    "addresses than its old type takes, add them in a second edit."
+    "addresses than its old type takes, add them in a second edit. Refused for preemptible "
+    "machines, and for a type of another architecture, unless the edit makes a new machine."
 )
 _ONCE: Final = "Refused if one that is removed in the same edit"
 _LABELS: Final = "The node's own unit writes them to its Node and to the kubelet's arguments."
@@ -260,7 +264,7 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     "nodePools.*.nodes.*.disk.size": _answer(
         Kind.IN_PLACE, "A disk grows in place (ResizeDisk, online); it never shrinks."
     ),
-    "nodePools.*.nodes.*.disk.performanceLevel": _answer(Kind.IN_PLACE, "ModifyDiskSpec, online."),
+    "nodePools.*.nodes.*.disk.performanceLevel": _answer(Kind.IN_PLACE, _LEVEL),
     "nodePools.*.nodes.*.disk.encrypted": _answer(Kind.ROLLS, _DISK),
     "nodePools.*.nodes.*.disk.kmsKeyId": _answer(Kind.ROLLS, _DISK),
     "nodePools.*.nodes.*.labels": _answer(Kind.RUNNING, _LABELS),
@@ -278,13 +282,13 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     "nodePools.*.disk.size": _answer(
         Kind.IN_PLACE, "A disk grows in place (ResizeDisk, online); it never shrinks."
     ),
-    "nodePools.*.disk.performanceLevel": _answer(Kind.IN_PLACE, "ModifyDiskSpec, online."),
+    "nodePools.*.disk.performanceLevel": _answer(Kind.IN_PLACE, _LEVEL),
     "nodePools.*.disk.encrypted": _answer(Kind.ROLLS, _DISK),
     "nodePools.*.disk.kmsKeyId": _answer(Kind.ROLLS, _DISK),
     "nodePools.*.etcdDisk.category": _answer(
         Kind.NOTHING,
-        "ModifyDiskSpec, online; the check of the stack file refuses it for workers. If the disk "
-        f"is added or removed, {_ETCD_DISK}",
+        "ModifyDiskSpec, online, never to cloud_efficiency or cloud_essd_entry; the check of the "
+        f"stack file refuses it for workers. If the disk is added or removed, {_ETCD_DISK}",
         control_plane=Kind.IN_PLACE,
     ),
     "nodePools.*.etcdDisk.size": _answer(
@@ -295,7 +299,7 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     ),
     "nodePools.*.etcdDisk.performanceLevel": _answer(
         Kind.NOTHING,
-        "ModifyDiskSpec, online; the check of the stack file refuses it for workers.",
+        f"{_LEVEL} The check of the stack file refuses it for workers.",
         control_plane=Kind.IN_PLACE,
     ),
     "nodePools.*.etcdDisk.snapshots.hours": _answer(

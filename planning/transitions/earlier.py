@@ -52,6 +52,17 @@ class StateResource:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DiskInState:
+    """A disk for etcd, by what an edit cannot change without a new disk, and by its origin."""
+
+    zone: str
+    is_encrypted: bool
+    kms_key_id: str
+    snapshot: str
+    """The snapshot that it was created from; empty for none."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClusterInState:
     """What the state has of a cluster that this program builds."""
 
@@ -65,8 +76,8 @@ class ClusterInState:
     this program, and a refresh has noticed that, or its creation was cut off."""
     disks: frozenset[str] = frozenset()
     """Nodes that had a disk for etcd at the end of the last run that completed them."""
-    present_disks: frozenset[str] = frozenset()
-    """Nodes whose disk for etcd is in the state. A refresh removes a disk that is lost."""
+    present_disks: Mapping[str, DiskInState] = field(default_factory=dict)
+    """Node → its disk for etcd that is in the state. A refresh removes a disk that is lost."""
     is_balanced: bool = False
     """Whether the API servers' load balancer has a control plane."""
     first_identities: Mapping[str, str] = field(default_factory=dict)
@@ -93,9 +104,15 @@ def cluster_in_state(cluster: str, resources: Iterable[StateResource]) -> Cluste
             for resource in state
             if resource.types[-1] == _NODE and resource.outputs.get(ETCD_DISK)
         ),
-        present_disks=frozenset(
-            name.removesuffix(_DISK_SUFFIX) for name, _ in _of_nodes(cluster, state, DISK)
-        ),
+        present_disks={
+            name.removesuffix(_DISK_SUFFIX): DiskInState(
+                zone=str(outputs.get("zoneId") or ""),
+                is_encrypted=bool(outputs.get("encrypted")),
+                kms_key_id=str(outputs.get("kmsKeyId") or ""),
+                snapshot=str(outputs.get("snapshotId") or ""),
+            )
+            for name, outputs in _of_nodes(cluster, state, DISK)
+        },
         is_balanced=any(resource.types[-1] == SERVER_ATTACHMENT for resource in state),
         first_identities={
             name.removesuffix(_FIRST_IDENTITY): str(outputs["output"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from config.facts.kubelet_fields import FIELDS, GATES, ROOT
+from config.facts.kubelet_fields import FIELDS, GATES, LOCKED_GATES, ROOT
 from config.report import ConfigError
 from config.rules.cluster.kubelet import OWN_FIELDS, TRAPS
 from config.rules.cluster.kubernetes import MINORS
@@ -36,6 +36,19 @@ def _with(kubelet: dict[str, Any], version: str = "1.35.4") -> dict[str, Any]:
         {"reservedMemory": [{"numaNode": 0, "limits": {"memory": "1Gi"}}]},
         {"logging": {"format": "json", "verbosity": 3}},
         {"memoryThrottlingFactor": 0.9, "readOnlyPort": 0},
+        {"enforceNodeAllocatable": ["none"], "cgroupsPerQOS": False},
+        {"enforceNodeAllocatable": ["pods", "kube-reserved"], "kubeReservedCgroup": "/kube"},
+        {"shutdownGracePeriod": "60s", "shutdownGracePeriodCriticalPods": "1m"},
+        {"imageMinimumGCAge": "1m", "imageMaximumGCAge": "61s"},
+        {"crashLoopBackOff": {"maxContainerRestartPeriod": "5m"}},
+        {"containerLogMonitorInterval": "3000ms", "podLogsDir": "/var/log/pods"},
+        {"reservedSystemCPUs": "0-1,4", "address": "::"},
+        {"userNamespaces": {"idsPerPod": 131072}},
+        {"memoryManagerPolicy": "Static", "reservedMemory": [{"limits": {"memory": "100Mi"}}]},
+        {"allowedUnsafeSysctls": ["kernel.shm*", "net/core/somaxconn", "kernel.sem"]},
+        {"tlsMinVersion": "VersionTLS12", "tlsCipherSuites": ["TLS_AES_128_GCM_SHA256"]},
+        {"evictionHard": {"nodefs.available": "100%"}, "showHiddenMetricsForVersion": "1.34"},
+        {"cpuCFSQuotaPeriod": "100ms", "systemCgroups": "/system", "cgroupRoot": "/"},
     ],
 )
 def test_maps_lists_and_nested_settings_reach_the_node_as_they_are(kubelet: dict[str, Any]) -> None:
@@ -60,6 +73,45 @@ def test_maps_lists_and_nested_settings_reach_the_node_as_they_are(kubelet: dict
         {"maxOpenFiles": True},
         {"enforceNodeAllocatable": ["everything"]},
         {"oomScoreAdj": -2000},
+        {"readOnlyPort": 10250},
+        {"featureGates": {"NodeSwap": False}},
+        {"enforceNodeAllocatable": ["pods", "kube-reserved"]},
+        {"enforceNodeAllocatable": ["none", "pods"]},
+        {"enforceNodeAllocatable": ["pods", "pods"]},
+        {
+            "enforceNodeAllocatable": ["kube-reserved", "kube-reserved-compressible"],
+            "kubeReservedCgroup": "/kube",
+        },
+        {"cgroupsPerQOS": False},
+        {"systemCgroups": "/system.slice"},
+        {"cpuCFSQuotaPeriod": "50ms"},
+        {"enableSystemLogQuery": True},
+        {"shutdownGracePeriodCriticalPods": "30s"},
+        {"shutdownGracePeriod": "500ms"},
+        {
+            "shutdownGracePeriod": "30s",
+            "shutdownGracePeriodByPodPriority": [{"priority": 0, "shutdownGracePeriodSeconds": 9}],
+        },
+        {"imageMaximumGCAge": "1m"},
+        {"containerLogMonitorInterval": "1s"},
+        {"crashLoopBackOff": {"maxContainerRestartPeriod": "10m"}},
+        {"memoryThrottlingFactor": 1.5},
+        {"memoryManagerPolicy": "Static"},
+        {"podLogsDir": "var/log/pods"},
+        {"podLogsDir": "/var/log/pods/"},
+        {"reservedSystemCPUs": "0-"},
+        {"reservedSystemCPUs": "0", "systemReservedCgroup": "/system.slice"},
+        {"tlsMinVersion": "VersionTLS14"},
+        {"tlsCipherSuites": ["ECDHE-RSA-AES128-GCM-SHA256"]},
+        {"address": "localhost"},
+        {"healthzBindAddress": "fe80::1%eth0"},
+        {"tracing": {"samplingRatePerMillion": 2000000}},
+        {"allowedUnsafeSysctls": ["vm.max_map_count"]},
+        {"allowedUnsafeSysctls": ["kernel shm"]},
+        {"showHiddenMetricsForVersion": "1.20"},
+        {"preloadedImagesVerificationAllowlist": ["registry.example.com/app"]},
+        {"userNamespaces": {"idsPerPod": 1000}},
+        {"evictionHard": {"memory.available": "100.5%"}},
     ],
 )
 def test_what_a_kubelet_would_refuse_or_ignore_is_refused(kubelet: dict[str, Any]) -> None:
@@ -120,3 +172,18 @@ def test_the_table_covers_the_supported_minors() -> None:
     spans = [entry[1:] for entry in FIELDS[ROOT].values()] + list(GATES.values())
     assert min(first for first, _ in spans) == MINORS.start
     assert max(last for _, last in spans) == MINORS.stop - 1
+
+
+def test_a_locked_gate_may_be_written_with_its_own_value() -> None:
+    gates = {
+        gate: value for gate, (value, first, last) in LOCKED_GATES.items() if first <= 36 <= last
+    }
+    assert gates
+    assert planned(_with({"featureGates": gates}, "1.36.3")).kubernetes.kubelet
+
+
+def test_a_gate_is_free_until_its_feature_is_stable() -> None:
+    gates = {"featureGates": {"SidecarContainers": False}}
+    assert planned(_with(gates, "1.32.0")).kubernetes.kubelet == gates
+    with pytest.raises(ConfigError, match=r"locks the feature gate SidecarContainers to true"):
+        planned(_with(gates, "1.33.0"))

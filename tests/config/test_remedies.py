@@ -17,6 +17,8 @@ pytestmark = pytest.mark.unit
 FIXTURES = Path(__file__).parent / "fixtures"
 WHOLLY_REPAIRED = (
     "account-id",
+    "labels-that-yaml-reads",
+    "price-of-many-decimals",
     "arm-image-on-x86",
     "certificate-name-is-a-url",
     "chart-value-of-ours",

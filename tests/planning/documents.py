@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import tarfile
 from base64 import b64decode
@@ -19,7 +18,8 @@ from config.load import load
 from planning.build import build_plan
 from planning.model import ClusterPlan
 from planning.nodes.endpoint import private_address
-from planning.nodes.user_data import DIRECTORY, SCRIPTS, user_data
+from planning.nodes.secrets import ClusterSecrets
+from planning.nodes.user_data import ARCHIVE, user_data
 from tests.clusters import fake_secrets
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,6 +93,7 @@ def booted(  # noqa: PLR0913 - as `user_data`
     plan: ClusterPlan,
     node: str,
     *,
+    secrets: ClusterSecrets | None = None,
     public_address: str | None = PUBLIC_ADDRESS,
     creation_ends: int | None = FAR_AWAY,
     ipv6_networks: Mapping[str, str] | None = None,
@@ -103,7 +104,7 @@ def booted(  # noqa: PLR0913 - as `user_data`
     encoded = user_data(
         plan,
         node,
-        secrets=fake_secrets(),
+        secrets=secrets or fake_secrets(),
         macs=macs(plan, node),
         api_address=api_address(plan),
         public_address=public_address,
@@ -113,38 +114,37 @@ def booted(  # noqa: PLR0913 - as `user_data`
         etcd_disk_serial=None if plan.nodes[node].etcd_disk is None else ETCD_DISK,
         restore=restore,
     )
+    return unpacked(encoded)
+
+
+def unpacked(encoded: str) -> Booted:
+    """User-data as RunInstances gets it, taken apart."""
     raw = b64decode(encoded, validate=True)
     document = yaml.safe_load(raw)
     archive, *written = document["write_files"]
-    scripts = _scripts(archive)
+    packed = _archived(archive)
     return Booted(
         raw=raw,
         document=document,
         files={
-            **{path: text for path, (text, _) in scripts.items()},
-            **{file["path"]: _content(file) for file in written},
+            **{path: text for path, (text, _) in packed.items()},
+            **{file["path"]: file["content"] for file in written},
         },
         modes={
-            **{path: mode for path, (_, mode) in scripts.items()},
+            **{path: mode for path, (_, mode) in packed.items()},
             **{file["path"]: file.get("permissions", "0644") for file in written},
         },
     )
 
 
-def _scripts(archive: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Path → text and mode of each script, as the user-data's first command unpacks them."""
-    assert archive["path"] == SCRIPTS
-    unpacked: dict[str, tuple[str, str]] = {}
-    with tarfile.open(fileobj=io.BytesIO(b64decode(archive["content"], validate=True))) as scripts:
-        for entry in scripts:
-            file = scripts.extractfile(entry)
+def _archived(archive: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Path → text and mode of each file, as the user-data's first command unpacks them."""
+    assert archive["path"] == ARCHIVE
+    files: dict[str, tuple[str, str]] = {}
+    content = b64decode(archive["content"], validate=True)
+    with tarfile.open(fileobj=io.BytesIO(content)) as entries:
+        for entry in entries:
+            file = entries.extractfile(entry)
             assert file is not None
-            unpacked[f"{DIRECTORY}/{entry.name}"] = file.read().decode(), f"{entry.mode:04o}"
-    return unpacked
-
-
-def _content(file: Mapping[str, str]) -> str:
-    """A file's text, unpacked as cloud-init's `write_files` does."""
-    if file.get("encoding") == "gz+b64":
-        return gzip.decompress(b64decode(file["content"], validate=True)).decode()
-    return file["content"]
+            files[f"/{entry.name}"] = file.read().decode(), f"{entry.mode:04o}"
+    return files

@@ -11,6 +11,7 @@ from typing import Final
 
 import pulumi
 
+from components.machines.restoring import restored_snapshot
 from planning.model import NodePlan
 from planning.names import etcd_disk_name
 from planning.transitions.earlier import ClusterInState
@@ -38,7 +39,7 @@ class LostDisks:
         state: Callable[[], Awaitable[ClusterInState]],
         has_new_machine: Callable[[str], bool],
     ) -> None:
-        self._nodes = {etcd_disk_name(f"{name}-{node.name}"): node.name for node in planes}
+        self._nodes = {etcd_disk_name(f"{name}-{node.name}"): node for node in planes}
         self._state = state
         self._has_new_machine = has_new_machine
         self._new_disks: set[str] = set()
@@ -51,31 +52,59 @@ class LostDisks:
     async def check_disk(self, args: pulumi.ResourceHookArgs) -> None:
         """Refuse a new disk where the last run had one. Raises `pulumi.RunError`."""
         node, state = self._nodes[args.name], await self._state()
-        if (args.new_inputs or {}).get("snapshotId") or node not in state.disks:
+        if (args.new_inputs or {}).get("snapshotId") or node.name not in state.disks:
             return  # It has the data of a snapshot, or there was no disk before.
-        if node in state.present_disks and not pulumi.runtime.is_dry_run():
-            return  # An edit replaces it. A preview's state is from before its refresh.
+        if _is_edited(node, state):
+            return
         if len(self._nodes) == 1:
             raise pulumi.RunError(
-                f"The disk for etcd of {node} is gone. {node} is the only control plane, so the "
-                "cluster's objects are gone with it, and a new disk would be empty. Nothing has "
-                f"been changed. A snapshot of the disk has them, if there is one ({_RUNBOOK})."
+                f"The disk for etcd of {node.name} is gone. {node.name} is the only control plane, "
+                "so the cluster's objects are gone with it, and a new disk would be empty. "
+                f"{_restore_a_snapshot()}"
             )
-        self._new_disks.add(node)
+        self._new_disks.add(node.name)
+        self._refuse_lost_majority(state)
         if not pulumi.runtime.is_dry_run():
-            self._refuse_without_new_machine(node)
+            self._refuse_without_new_machine(node.name)
 
     async def check_attachment(self, args: pulumi.ResourceHookArgs) -> None:
         """Refuse in a preview what `check_disk` could not; warn of a disk that was detached."""
-        node = self._nodes[args.name]
+        node, state = self._nodes[args.name].name, await self._state()
         if node in self._new_disks:
+            self._refuse_lost_majority(state)
             self._refuse_without_new_machine(node)
-        elif node in (await self._state()).disks and not self._has_new_machine(node):
+        elif node in state.disks and not self._has_new_machine(node):
             pulumi.log.warn(
                 f"The disk for etcd of {node} is not attached to its machine. The run attaches it, "
                 "but the machine has lost the file system and does not mount it again while it "
                 f"runs. Reboot the machine after this run ({_RUNBOOK})."
             )
+
+    def _refuse_lost_majority(self, state: ClusterInState) -> None:
+        """Refuse new disks beside too few old ones for a majority, unless a restore makes them.
+
+        Machines with blank disks would wait for a majority that never comes. A run after an
+        interrupted restore finds the first disk, which comes from a snapshot, and goes on.
+        """
+        if restored_snapshot() is not None:
+            return
+        lost = sorted(self._new_disks | self._refreshed_away(state))
+        if any(disk.snapshot for node, disk in state.present_disks.items() if node not in lost):
+            return
+        if len(self._nodes) - len(lost) > len(self._nodes) // 2:
+            return
+        raise pulumi.RunError(
+            f"The disks for etcd of {', '.join(lost)} are gone. Those that are left are not a "
+            "majority of etcd's members, so the cluster does not come back with new, empty disks. "
+            f"{_restore_a_snapshot()}"
+        )
+
+    def _refreshed_away(self, state: ClusterInState) -> set[str]:
+        """Control planes whose disk the refresh of this run has removed from the state."""
+        if pulumi.runtime.is_dry_run():
+            return set()  # A preview does not keep what its refresh has read.
+        names = {node.name for node in self._nodes.values()}
+        return set((names & state.disks) - state.present_disks.keys())
 
     def _refuse_without_new_machine(self, node: str) -> None:
         if self._has_new_machine(node):
@@ -87,3 +116,27 @@ class LostDisks:
             "creates both, and the machine joins etcd as a new member. Nothing has been changed "
             f"({_RUNBOOK})."
         )
+
+
+def _is_edited(node: NodePlan, state: ClusterInState) -> bool:
+    """Whether an edit replaces the disk, which then is in the state.
+
+    A preview has the state from before its refresh, so there a lost disk is in the state, too.
+    """
+    disk = state.present_disks.get(node.name)
+    if disk is None or not pulumi.runtime.is_dry_run():
+        return disk is not None
+    return (
+        disk.zone != node.zone
+        or disk.is_encrypted != bool(node.disk.encrypted)
+        or node.disk.kms_key_id not in {None, disk.kms_key_id}
+    )
+
+
+def _restore_a_snapshot() -> str:
+    stack = pulumi.get_stack()
+    return (
+        "Nothing has been changed. Snapshots of the disks have the objects: `python -m operations "
+        f"backup --stack {stack} --list` shows them, and `python -m operations restore --stack "
+        f"{stack} --from SNAPSHOT` makes the cluster of one ({_RUNBOOK})."
+    )

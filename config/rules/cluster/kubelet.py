@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from config.facts.kubelet_fields import FIELDS, GATES, ROOT
+from config.facts.kubelet_fields import FIELDS, GATES, LOCKED_GATES, ROOT
 from config.facts.ports import HIGHEST_PORT, KUBELET
 from config.model import ClusterConfig
 from config.report import Problem, path_of
@@ -41,21 +41,28 @@ OWN_FIELDS: Final[Mapping[str, str]] = {
 }
 """Fields that this program or kubeadm sets, each with the reason."""
 
-TRAPS: Final[Mapping[str, tuple[object, str]]] = {
+TRAPS: Final[Mapping[str, tuple[object | frozenset[int], str]]] = {
     "enableServer": (False, "Without its server a kubelet answers no logs, exec or metrics."),
-    "port": (None, f"The API server and the security group expect the kubelet on port {KUBELET}."),
+    "port": (
+        frozenset({0, KUBELET}),
+        f"The API server and the security group expect the kubelet on port {KUBELET}.",
+    ),
     "protectKernelDefaults": (
         True,
         "The kubelet then refuses to start: Ubuntu's vm.overcommit_memory is not the one it wants.",
     ),
-    "readOnlyPort": (None, "That port shows every pod of the node to anybody, without a login."),
+    "readOnlyPort": (
+        frozenset({0}),
+        "That port shows every pod of the node to anybody, without a login.",
+    ),
     "runOnce": (True, "The kubelet then ends after its first pods."),
     "serverTLSBootstrap": (
         True,
         "Nothing here approves the certificates that kubelets then ask for: logs and exec fail.",
     ),
 }
-"""Fields with the value that breaks a node (None: any value but the default), and the reason."""
+"""Fields with the value that breaks a node, or else the set of the only ones that do not (0 is the
+default), and the reason."""
 
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "cpuManagerPolicy": ("none", "static"),
@@ -67,6 +74,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "hairpinMode": ("promiscuous-bridge", "hairpin-veth", "none"),
     "memorySwap.swapBehavior": ("NoSwap", "LimitedSwap"),
     "logging.format": ("text", "json"),
+    "tlsMinVersion": ("VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13"),
     "imagePullCredentialsVerificationPolicy": (
         "NeverVerify",
         "NeverVerifyPreloadedImages",
@@ -108,6 +116,7 @@ _BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "containerLogMaxWorkers": (1, 2**31 - 1),
     "maxParallelImagePulls": (1, 2**31 - 1),
     "nodeStatusMaxImages": (-1, 2**31 - 1),
+    "tracing.samplingRatePerMillion": (0, 1_000_000),
     **dict.fromkeys(
         (
             "eventBurst",
@@ -134,14 +143,31 @@ class _Gated:
     """The minor from which the gate is on by default; None while there is none."""
     value: object = None
     """The only value that needs the gate; None if every value needs it."""
+    default: object = None
+    """The value that does not need the gate, if there is one."""
 
 
 _GATED: Final[Mapping[str, _Gated]] = {
+    "cpuCFSQuotaPeriod": _Gated(
+        since=31, gate="CustomCPUCFSQuotaPeriod", on_since=36, default="100ms"
+    ),
+    "crashLoopBackOff": _Gated(since=32, gate="KubeletCrashLoopBackOffMax", on_since=35),
     "defaultPodSysctls": _Gated(since=37, gate="DefaultPodSysctls", on_since=None),
+    "enableSystemLogQuery": _Gated(since=31, gate="NodeLogQuery", on_since=36, value=True),
+    "imagePullCredentialsVerificationPolicy": _Gated(
+        since=33, gate="KubeletEnsureSecretPulledImages", on_since=35
+    ),
     "memoryReservationPolicy": _Gated(
         since=36, gate="MemoryQoS", on_since=37, value="TieredReservation"
     ),
     "memoryThrottlingFactor": _Gated(since=37, gate="MemoryQoS", on_since=37),
+    "preloadedImagesVerificationAllowlist": _Gated(
+        since=33, gate="KubeletEnsureSecretPulledImages", on_since=35
+    ),
+    "shutdownGracePeriod": _Gated(since=31, gate="GracefulNodeShutdown", on_since=31),
+    "shutdownGracePeriodByPodPriority": _Gated(
+        since=31, gate="GracefulNodeShutdownBasedOnPodPriority", on_since=31
+    ),
 }
 """By field, from the same validation, and the gates' defaults from `pkg/features`."""
 
@@ -154,10 +180,43 @@ _ENFORCEMENTS: Final = (
     "kube-reserved-compressible",
 )
 
-_DURATION: Final = re.compile(r"^(0|([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+)$")
-_QUANTITY: Final = re.compile(r"^[0-9]+(\.[0-9]+)?([KMGTPE]i|[numkMGTPE]|[eE][0-9]+)?$")
-_PERCENT: Final = re.compile(r"^(100|[0-9]{1,2})(\.[0-9]+)?%$")
-_INT: Final = re.compile(r"^-?[0-9]+$")
+_CIPHER_SUITES: Final = (
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_CHACHA20_POLY1305_SHA256",
+    *(
+        f"TLS_ECDHE_{key}_WITH_{cipher}"
+        for key in ("ECDSA", "RSA")
+        for cipher in (
+            "AES_128_CBC_SHA",
+            "AES_128_CBC_SHA256",
+            "AES_128_GCM_SHA256",
+            "AES_256_CBC_SHA",
+            "AES_256_GCM_SHA384",
+            "CHACHA20_POLY1305",
+            "CHACHA20_POLY1305_SHA256",
+            "RC4_128_SHA",
+        )
+    ),
+    "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA",
+    "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
+    "TLS_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_RSA_WITH_AES_128_CBC_SHA256",
+    "TLS_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_RSA_WITH_AES_256_CBC_SHA",
+    "TLS_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_RSA_WITH_RC4_128_SHA",
+)
+"""Names that Go's crypto/tls knows, and two short ones (`k8s.io/component-base/cli/flag`)."""
+_CHOICES_IN_LISTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "enforceNodeAllocatable": _ENFORCEMENTS,
+    "tlsCipherSuites": _CIPHER_SUITES,
+}
+
+_DURATION: Final = re.compile(r"0|([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+")
+_QUANTITY: Final = re.compile(r"[0-9]+(\.[0-9]+)?([KMGTPE]i|[numkMGTPE]|[eE][0-9]+)?")
+_PERCENT: Final = re.compile(r"(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%")
+_INT: Final = re.compile(r"-?[0-9]+")
 _WORDS: Final[Mapping[str, bool]] = {"true": True, "false": False, "yes": True, "no": False}
 
 Path = tuple[str | int, ...]
@@ -192,6 +251,8 @@ def gated_settings_have_their_gate(config: ClusterConfig) -> Iterator[Problem]:
     for name, rule in _GATED.items():
         value = fields.get(name)
         if minor < rule.since or value is None or rule.value not in (None, value):
+            continue
+        if value == rule.default:
             continue
         default = rule.on_since is not None and minor >= rule.on_since
         state = gates.get(rule.gate, default) if isinstance(gates, Mapping) else default
@@ -336,7 +397,7 @@ def _map(kind: str, value: Mapping[object, object], at: Path, minor: int) -> Ite
             )
             continue
         if name == "featureGates":
-            problem = _gate(str(key), here, minor)
+            problem = _gate(str(key), item, here, minor)
             if problem is not None:
                 yield problem
                 continue
@@ -348,10 +409,10 @@ def _map(kind: str, value: Mapping[object, object], at: Path, minor: int) -> Ite
         yield from _typed(kind, item, here, minor)
 
 
-def _gate(gate: str, at: Path, minor: int) -> Problem | None:
+def _gate(gate: str, value: object, at: Path, minor: int) -> Problem | None:
     span = GATES.get(gate)
     if span is not None and span[0] <= minor <= span[1]:
-        return None
+        return _locked_gate(gate, value, at, minor)
     gates = [name for name, (first, last) in GATES.items() if first <= minor <= last]
     meant = nearest(gate, gates) if span is None else None
     return _problem(
@@ -363,6 +424,23 @@ def _gate(gate: str, at: Path, minor: int) -> Problem | None:
     )
 
 
+def _locked_gate(gate: str, value: object, at: Path, minor: int) -> Problem | None:
+    """Kubernetes locks most gates of stable features (`LockToDefault` of k8s.io/component-base)."""
+    lock = LOCKED_GATES.get(gate)
+    if lock is None or not isinstance(value, bool):
+        return None
+    only, first, last = lock
+    if value is only or not first <= minor <= last:
+        return None
+    return _problem(
+        at,
+        value,
+        f"Kubernetes 1.{minor} locks the feature gate {gate} to {str(only).lower()}, and its "
+        "kubelet does not start with another value.",
+        "Take it out.",
+    )
+
+
 def _amount(name: str, value: object) -> Fault | None:
     """Values of reservations and evictions, which the kubelet parses from text."""
     fault = _text(value)
@@ -371,9 +449,9 @@ def _amount(name: str, value: object) -> Fault | None:
     text = str(value)
     if name == "evictionSoftGracePeriod":
         return _duration(text)
-    if name.startswith("eviction") and _PERCENT.match(text):
+    if name.startswith("eviction") and _PERCENT.fullmatch(text):
         return None
-    if _QUANTITY.match(text):
+    if _QUANTITY.fullmatch(text):
         return None
     more = ", or a share such as 10%" if name.startswith("eviction") else ""
     return (
@@ -395,7 +473,7 @@ def _bool(value: object) -> Fault | None:
 def _int(value: object) -> Fault | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return None
-    if isinstance(value, str) and _INT.match(value):
+    if isinstance(value, str) and _INT.fullmatch(value):
         return "It must be a whole number.", f"Write {int(value)}, without quotes."
     return "It must be a whole number.", "Write a whole number, without quotes."
 
@@ -415,10 +493,10 @@ def _text(value: object) -> Fault | None:
 
 
 def _duration(value: object) -> Fault | None:
-    if isinstance(value, str) and _DURATION.match(value):
+    if isinstance(value, str) and _DURATION.fullmatch(value):
         return None
     seconds = str(value)
-    plain = not isinstance(value, bool) and _INT.match(seconds) and not seconds.startswith("-")
+    plain = not isinstance(value, bool) and _INT.fullmatch(seconds) and not seconds.startswith("-")
     return (
         "It must be a duration: numbers with the units h, m, s or ms.",
         f"Write {seconds}s, if these are seconds."
@@ -430,7 +508,7 @@ def _duration(value: object) -> Fault | None:
 def _quantity(value: object) -> Fault | None:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return None
-    if isinstance(value, str) and _QUANTITY.match(value):
+    if isinstance(value, str) and _QUANTITY.fullmatch(value):
         return None
     return "It must be a Kubernetes quantity.", "Write a quantity, for example 512Mi."
 
@@ -453,7 +531,7 @@ _SCALARS: Final[Mapping[str, Callable[[object], Fault | None]]] = {
 def _bounded(at: Path, value: object) -> Fault | None:
     """Choices and bounds of a single field; its type is right."""
     name = ".".join(str(step) for step in at[2:])
-    choices = _ENFORCEMENTS if at[2] == "enforceNodeAllocatable" else _CHOICES.get(name)
+    choices = _CHOICES_IN_LISTS.get(str(at[2])) or _CHOICES.get(name)
     if choices is not None and value not in choices:
         meant = nearest(str(value), choices)
         return (
@@ -467,13 +545,13 @@ def _bounded(at: Path, value: object) -> Fault | None:
             f"The kubelet takes {low} to {high}.",
             f"Write {min(max(value, low), high)}.",
         )
-    if name == "containerLogMaxSize" and not _QUANTITY.match(str(value)):
+    if name == "containerLogMaxSize" and not _QUANTITY.fullmatch(str(value)):
         return "It must be a Kubernetes quantity.", "Write a quantity, for example 10Mi."
     return None
 
 
 def _is_trap(value: object, trap: object) -> bool:
-    return value not in (0, KUBELET) if trap is None else value is trap
+    return value not in trap if isinstance(trap, frozenset) else value is trap
 
 
 def _as_list(value: object) -> str:

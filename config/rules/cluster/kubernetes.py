@@ -8,11 +8,12 @@ from ipaddress import IPv4Network, ip_address
 from itertools import chain, islice
 from typing import Final
 
-from config.facts.ranges import CLOUD_SERVICES, EVERYWHERE
+from config.facts.image_references import is_reference
+from config.facts.ranges import CLOUD_SERVICES, EVERYWHERE, SPECIAL
 from config.members import members_of
 from config.model import ClusterConfig, KubernetesConfig, Role
-from config.report import Problem
-from config.rules.network.vpc import vpc_cidrs
+from config.report import Problem, as_yaml
+from config.rules.network.vpc import are_everything, vpc_cidrs
 
 MINORS = range(31, 38)
 """kubeadm's API v1beta4 began with 1.31. 1.37 is the newest minor that the bootstrap was written
@@ -24,12 +25,16 @@ NEW_CLUSTERS = range(35, MINORS.stop)
 DEFAULT_VERSION: str = KubernetesConfig.model_fields["version"].default
 
 SERVICE_PREFIX = range(12, 29)
+SMALLEST_POD_CIDR = 28
+"""A podSubnet has 14 addresses or more (kubeadm, `MinimumAddressesInPodSubnet`)."""
 
-_NODE_NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")
-_DNS_NAME = re.compile(
-    r"^(?=.{1,253}$)(\*\.)?[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$"
+_NODE_NAME = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 )
-_CONTROLLER_VERSION = re.compile(r"^v\d+\.\d+\.\d+$")
+_DNS_NAME = re.compile(
+    r"(?=.{1,253}\Z)(\*\.)?[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*"
+)
+_CONTROLLER_VERSION = re.compile(r"v(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}")
 FEATURE_GATES = (
     "EndpointSlice",
     "FilterServiceOnNodeChange",
@@ -89,6 +94,21 @@ def cluster_ranges_are_free(config: ClusterConfig) -> Iterator[Problem]:
                 "and mirrors are.",
                 remedy=f"Write {key}: {free}, which is outside of it.",
             )
+        if any(cidr.overlaps(other) for other in SPECIAL):
+            yield Problem(
+                path=f"kubernetes.{key}",
+                value=str(cidr),
+                rule="It has loopback, link-local, multicast or reserved addresses, which are not "
+                "routed.",
+                remedy=f"Write {key}: {free}.",
+            )
+    if kubernetes.pod_cidr.prefixlen > SMALLEST_POD_CIDR:
+        yield Problem(
+            path="kubernetes.podCidr",
+            value=str(kubernetes.pod_cidr),
+            rule=f"kubeadm takes a /{SMALLEST_POD_CIDR} at the smallest.",
+            remedy=f"Write podCidr: {proposed['podCidr']}.",
+        )
     if kubernetes.service_cidr.overlaps(kubernetes.pod_cidr):
         yield Problem(
             path="kubernetes.podCidr",
@@ -128,6 +148,13 @@ def endpoint_is_guarded(config: ClusterConfig) -> Iterator[Problem]:
                 rule="It opens the API server to the whole internet.",
                 remedy="Write the networks that need it: your office, your build machines.",
             )
+    if EVERYWHERE not in endpoint.allowed_cidrs and are_everything(endpoint.allowed_cidrs):
+        yield Problem(
+            path="kubernetes.endpoint.allowedCidrs",
+            value=", ".join(map(str, endpoint.allowed_cidrs)),
+            rule="Together these networks open the API server to the whole internet.",
+            remedy="Write the networks that need it: your office, your build machines.",
+        )
     if endpoint.public and not endpoint.allowed_cidrs:
         yield Problem(
             path="kubernetes.endpoint.allowedCidrs",
@@ -150,22 +177,40 @@ def certificate_names_are_names(config: ClusterConfig) -> Iterator[Problem]:
         )
         return
     for place, name in enumerate(names):
-        if not _is_address(name) and not _DNS_NAME.match(name):
-            host = name.partition("://")[2] or name
+        if not _is_certificate_name(name):
+            host = _host_in(name)
             yield Problem(
                 path=f"kubernetes.endpoint.certSans[{place}]",
                 value=name,
                 rule="A certificate's name is a DNS name in small letters, or an IP address.",
-                remedy=f"Write {host.split('/')[0].split(':')[0].lower()}.",
+                remedy=f"Write {as_yaml(host)}."
+                if _is_certificate_name(host)
+                else "Write the name under which clients reach the API server, for example "
+                "k8s.example.com.",
             )
 
 
+def _is_certificate_name(name: str) -> bool:
+    return _is_address(name) or _DNS_NAME.fullmatch(name) is not None
+
+
+def _host_in(text: str) -> str:
+    """The host of a URL, or of an address with a port or a prefix; a name as DNS has it."""
+    host = text.strip().rpartition("://")[2].partition("/")[0].rpartition("@")[2]
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:
+        host = host.partition(":")[0]
+    return host.partition("%")[0].lower().strip(".").replace("_", "-")
+
+
 def _is_address(text: str) -> bool:
+    """Whether this is an IP address without a zone, which no certificate has."""
     try:
         ip_address(text)
     except ValueError:
         return False
-    return True
+    return "%" not in text
 
 
 def metadata_is_ours_to_block(config: ClusterConfig) -> Iterator[Problem]:
@@ -178,6 +223,19 @@ def metadata_is_ours_to_block(config: ClusterConfig) -> Iterator[Problem]:
             rule="The rules that keep pods from the metadata service are the machine's, and with "
             "mode: existing this program does not set machines up.",
             remedy="Take it out, and load rules of your own (docs/decisions/pods-and-metadata.md).",
+        )
+
+
+def kubelet_is_ours_to_set(config: ClusterConfig) -> Iterator[Problem]:
+    """Settings of the kubelet reach it by the unit of a machine that this program sets up."""
+    kubernetes = config.kubernetes
+    if kubernetes.mode == "existing" and kubernetes.kubelet:
+        yield Problem(
+            path="kubernetes.kubelet",
+            value=None,
+            rule="With mode: existing this program does not set machines up, so no kubelet gets "
+            "these settings.",
+            remedy="Take it out, and configure the kubelets of that cluster where they are set up.",
         )
 
 
@@ -212,7 +270,7 @@ def existing_cluster_is_mapped(config: ClusterConfig) -> Iterator[Problem]:
                 rule="Unknown node: nodePools has no node of this name.",
                 remedy="Write a node of nodePools, or take it out.",
             )
-        if not _NODE_NAME.match(name):
+        if not _NODE_NAME.fullmatch(name):
             yield Problem(
                 path=path,
                 value=name,
@@ -232,12 +290,20 @@ def existing_cluster_is_mapped(config: ClusterConfig) -> Iterator[Problem]:
 def cloud_controller_is_whole(config: ClusterConfig) -> Iterator[Problem]:
     """The controller's version and gates are valid, and it has credentials."""
     controller = config.cloud_controller
-    if not _CONTROLLER_VERSION.match(controller.version):
+    if not _CONTROLLER_VERSION.fullmatch(controller.version):
         yield Problem(
             path="cloudController.version",
             value=controller.version,
             rule="It must be the tag of an image: v and three numbers.",
             remedy="Write v2.14.0.",
+        )
+    if controller.image is not None and not is_reference(controller.image):
+        yield Problem(
+            path="cloudController.image",
+            value=controller.image,
+            rule="It must be a whole image reference: a registry, a name, and a tag or a digest.",
+            remedy="Write it as registry.example.com/acs/cloud-controller-manager:v2.14.0, or take "
+            "it out.",
         )
     for gate in sorted(set(controller.feature_gates) - set(FEATURE_GATES)):
         yield Problem(
@@ -264,6 +330,7 @@ RULES = (
     endpoint_is_guarded,
     certificate_names_are_names,
     metadata_is_ours_to_block,
+    kubelet_is_ours_to_set,
     existing_cluster_is_mapped,
     cloud_controller_is_whole,
 )

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from config.facts.image_references import is_name_in_registry, is_registry
 from config.facts.nics import NIC_NAMES
 from config.model import ClusterConfig, SampleAppsConfig
-from config.report import Problem
+from config.report import Problem, as_yaml
+from config.rules.nodes.labels import cleaned_value, key_fault, value_fault
 
 UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
 """The taint of a new node, which a cloud controller removes."""
-
-_NAME_IN_REGISTRY = re.compile(
-    r"^[a-z0-9]+([._/-]+[a-z0-9]+)*(:[\w][\w.-]*)?(@sha256:[0-9a-f]{64})?$"
-)
-_REGISTRY = re.compile(r"^[a-zA-Z0-9.-]+(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$")
 
 
 def sample_apps_have_a_network(config: ClusterConfig) -> Iterator[Problem]:
@@ -70,14 +66,14 @@ def sample_images_are_names(config: ClusterConfig) -> Iterator[Problem]:
     """`image` is a name in the registry, and `registry` is a host."""
     apps = config.sample_apps
     for key, image in (("clientImage", apps.client_image), ("serverImage", apps.server_image)):
-        if not _NAME_IN_REGISTRY.match(image):
+        if not is_name_in_registry(image):
             yield Problem(
                 path=f"sampleApps.{key}",
                 value=image,
                 rule="It must be a name in the registry with a tag or a digest, in small letters.",
                 remedy="Write it as library/nginx:1.27.5, and the registry as sampleApps.registry.",
             )
-    if apps.registry is not None and not _REGISTRY.match(apps.registry):
+    if apps.registry is not None and not is_registry(apps.registry):
         yield Problem(
             path="sampleApps.registry",
             value=apps.registry,
@@ -86,4 +82,39 @@ def sample_images_are_names(config: ClusterConfig) -> Iterator[Problem]:
         )
 
 
-RULES = (sample_apps_have_a_network, sample_apps_can_be_scheduled, sample_images_are_names)
+def sample_tolerations_are_tolerations(config: ClusterConfig) -> Iterator[Problem]:
+    """Tolerations have the syntax of taints (Kubernetes, `ValidateTolerations`)."""
+    for place, toleration in enumerate(config.sample_apps.tolerations):
+        path = f"sampleApps.tolerations[{place}]"
+        if not toleration.key and toleration.value is not None:
+            yield Problem(
+                path=f"{path}.value",
+                value=toleration.value,
+                rule="A toleration without a key is for every taint, whatever its value is.",
+                remedy="Take it out, or write the taint's key too.",
+            )
+            continue
+        fault = key_fault(toleration.key) if toleration.key else None
+        if fault is not None:
+            yield Problem(
+                path=f"{path}.key",
+                value=toleration.key,
+                rule=fault,
+                remedy="Write the key of a taint as example.com/role.",
+            )
+        fault = value_fault(toleration.value or "")
+        if fault is not None:
+            yield Problem(
+                path=f"{path}.value",
+                value=toleration.value,
+                rule=fault,
+                remedy=f"Write value: {as_yaml(cleaned_value(toleration.value or ''))}.",
+            )
+
+
+RULES = (
+    sample_apps_have_a_network,
+    sample_apps_can_be_scheduled,
+    sample_images_are_names,
+    sample_tolerations_are_tolerations,
+)

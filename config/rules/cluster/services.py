@@ -12,8 +12,11 @@ from collections.abc import Iterator, Mapping
 
 from config.members import home_zone
 from config.model import ClusterConfig, Role, ServiceConfig
-from config.report import Problem
+from config.report import Problem, as_yaml
+from config.rules.nodes.labels import cleaned_value, key_fault, value_fault
+from config.schema_walk import nearest
 
+RESERVED_UDP_PORTS = (250, 4789, 4790)
 NLB_ZONES = 2
 """An NLB in one zone needs a privilege of the account."""
 
@@ -75,6 +78,74 @@ _NLB_ONLY = frozenset(
     }
 )
 
+READ_IN = "v2.14.0"
+"""The controller's version that reads these annotations."""
+_READ = frozenset(
+    {
+        *_OWN,
+        *_CLB_ONLY,
+        *_NLB_ONLY,
+        "acl-id",
+        "acl-status",
+        "acl-type",
+        "additional-resource-tags",
+        "backend-label",
+        "cacert",
+        "cacert-id",
+        "connection-drain",
+        "connection-drain-timeout",
+        "default-weight",
+        "health-check-connect-port",
+        "health-check-connect-timeout",
+        "health-check-domain",
+        "health-check-flag",
+        "health-check-httpcode",
+        "health-check-interval",
+        "health-check-method",
+        "health-check-switch",
+        "health-check-timeout",
+        "health-check-type",
+        "health-check-uri",
+        "healthy-threshold",
+        "hostname",
+        "idle-timeout",
+        "ignore-weight-update",
+        "modification-protection",
+        "name",
+        "network-type",
+        "ppv2-pvl-ep-id-enabled",
+        "ppv2-pvl-eps-id-enabled",
+        "ppv2-pvl-vpc-id-enabled",
+        "preserve-lb-on-delete",
+        "proxy-protocol",
+        "remove-unscheduled-backend",
+        "resource-group-id",
+        "scheduler",
+        "slb-network-type",
+        "tls-cipher-policy",
+        "tunnel-type",
+        "type",
+        "unhealthy-threshold",
+        "vgroup-port",
+        "weight",
+        "xforwardedfor-clientsrcport",
+        "xforwardedfor-proto",
+        "xforwardedfor-slbport",
+    }
+)
+"""Every annotation of the controller, without its prefix (`annotations.go`)."""
+
+_CERTIFICATE = re.compile(r"[A-Za-z0-9_-]+")
+_EXCLUDING = frozenset(
+    {
+        "alpha.service-controller.kubernetes.io/exclude-balancer",
+        "node.kubernetes.io/exclude-from-external-load-balancers",
+        "service.alibabacloud.com/exclude-node",
+        "service.beta.kubernetes.io/exclude-node",
+    }
+)
+"""Labels of nodes that the controller takes out of every load balancer."""
+
 _TAKEN: Mapping[tuple[str, str], str] = {
     ("default", "kubernetes"): "the API server's own",
     ("kube-system", "kube-dns"): "CoreDNS's",
@@ -85,8 +156,8 @@ OWN_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 
 _SAMPLE = ("default", "test-svc")
 _IDS: Mapping[str, re.Pattern[str]] = {
-    "clb": re.compile(r"^lb-[a-z0-9]+$"),
-    "nlb": re.compile(r"^nlb-[a-z0-9]+$"),
+    "clb": re.compile(r"lb-[a-z0-9]+"),
+    "nlb": re.compile(r"nlb-[a-z0-9]+"),
 }
 
 
@@ -126,6 +197,28 @@ def service_names_are_free(config: ClusterConfig) -> Iterator[Problem]:
                 rule="Without labels a service selects no pod, and its load balancer has no "
                 "backend.",
                 remedy="Write the labels of the pods, for example app: test-app-2.",
+            )
+        yield from _selector_problems(f"services.{name}.selector", service.selector)
+
+
+def _selector_problems(path: str, selector: Mapping[str, str]) -> Iterator[Problem]:
+    """A pod has only labels of this form, and the API server refuses a selector of another one."""
+    for key, value in sorted(selector.items()):
+        fault = key_fault(key)
+        if fault is not None:
+            yield Problem(
+                path=f"{path}.{key}",
+                value=value,
+                rule=fault,
+                remedy="Write a label of the pods, for example app: test-app-2.",
+            )
+        fault = value_fault(value)
+        if fault is not None:
+            yield Problem(
+                path=f"{path}.{key}",
+                value=value,
+                rule=fault,
+                remedy=f"Write {key}: {as_yaml(cleaned_value(value))}.",
             )
 
 
@@ -184,6 +277,22 @@ def service_ports_are_used_once(config: ClusterConfig) -> Iterator[Problem]:
                 )
 
 
+def service_ports_are_free(config: ClusterConfig) -> Iterator[Problem]:
+    """A CLB keeps some UDP ports for itself (CLB, "Add a UDP listener")."""
+    for name, service in sorted(config.services.items()):
+        for key, port in sorted(service.ports.items()):
+            if service.load_balancer != "clb" or port.protocol != "udp":
+                continue
+            if port.port in RESERVED_UDP_PORTS:
+                yield Problem(
+                    path=f"services.{name}.ports.{key}.port",
+                    value=str(port.port),
+                    rule="A CLB keeps the UDP ports "
+                    f"{', '.join(map(str, RESERVED_UDP_PORTS))} for itself.",
+                    remedy="Write another port.",
+                )
+
+
 def service_protocols_fit(config: ClusterConfig) -> Iterator[Problem]:
     """HTTP listeners need a CLB, and https needs a certificate."""
     for name, service in sorted(config.services.items()):
@@ -204,6 +313,16 @@ def service_protocols_fit(config: ClusterConfig) -> Iterator[Problem]:
                 "never succeeds.",
                 remedy="Write the id of a certificate that was uploaded to the load balancers.",
             )
+        if service.certificate_id is not None and not _CERTIFICATE.fullmatch(
+            service.certificate_id
+        ):
+            yield Problem(
+                path=f"services.{name}.certificateId",
+                value=service.certificate_id,
+                rule="Not the id of a certificate: those have letters, digits, underscores and "
+                "hyphens.",
+                remedy="Write the id that the console of the load balancers shows.",
+            )
         if service.certificate_id is not None and not secure:
             yield Problem(
                 path=f"services.{name}.certificateId",
@@ -215,7 +334,10 @@ def service_protocols_fit(config: ClusterConfig) -> Iterator[Problem]:
 
 def services_have_backends(config: ClusterConfig) -> Iterator[Problem]:
     """Each load balancer can have backends: node ports of workers, or pod addresses of ENIs."""
-    workers = any(pool.role is Role.WORKER for pool in config.node_pools.values())
+    workers = any(
+        pool.role is Role.WORKER and not _EXCLUDING & pool.labels.keys()
+        for pool in config.node_pools.values()
+    )
     for name, service in sorted(config.services.items()):
         eni = (service.backend_type or config.cloud_controller.backend_type) == "eni"
         if eni and not config.spiderpool.enabled:
@@ -238,8 +360,8 @@ def services_have_backends(config: ClusterConfig) -> Iterator[Problem]:
             yield Problem(
                 path=f"services.{name}.backendType",
                 value="ecs",
-                rule="kubeadm excludes control planes from load balancers, and this cluster has "
-                "no other nodes, so the load balancer would have no backend.",
+                rule="kubeadm excludes control planes from load balancers, labels exclude "
+                "workers, and no other node is left as a backend.",
                 remedy="Write backendType: eni, or add a pool of workers.",
             )
 
@@ -340,6 +462,13 @@ def _nlb_zone_problems(
             remedy="Give its subnet a second zone, name another subnet, or write "
             "loadBalancer: clb.",
         )
+    elif len(set(service.zones)) < len(service.zones):
+        yield Problem(
+            path=f"{path}.zones",
+            value=", ".join(service.zones),
+            rule="A zone is named twice.",
+            remedy=f"Write [{', '.join(dict.fromkeys(service.zones))}].",
+        )
 
 
 def ports_behind_an_nlb_are_numbers(config: ClusterConfig) -> Iterator[Problem]:
@@ -418,7 +547,7 @@ def existing_load_balancers_stay_as_they_are(config: ClusterConfig) -> Iterator[
                     remedy="Take it out: the listeners of a new load balancer are always managed.",
                 )
             continue
-        if not _IDS[service.load_balancer].match(service.id):
+        if not _IDS[service.load_balancer].fullmatch(service.id):
             yield Problem(
                 path=f"{path}.id",
                 value=service.id,
@@ -460,7 +589,7 @@ def service_annotations_are_read(config: ClusterConfig) -> Iterator[Problem]:
     """The cloud controller reads every annotation, and no key of the stack file sets the same."""
     for name, service in sorted(config.services.items()):
         for annotation, value in sorted(service.annotations.items()):
-            fault = _annotation_fault(service, annotation)
+            fault = _annotation_fault(service, annotation, config.cloud_controller.version)
             if fault is not None:
                 rule, remedy = fault
                 yield Problem(
@@ -471,15 +600,32 @@ def service_annotations_are_read(config: ClusterConfig) -> Iterator[Problem]:
                 )
 
 
-def _annotation_fault(service: ServiceConfig, annotation: str) -> tuple[str, str] | None:
+def _annotation_fault(
+    service: ServiceConfig, annotation: str, version: str
+) -> tuple[str, str] | None:
     """The rule that the annotation breaks and the remedy; None when it breaks none."""
     if annotation == _CLASS:
         return "The cloud controller ignores a service that has a class.", "Take it out."
+    if key_fault(annotation.lower()) is not None:
+        rule = (
+            "Not the key of an annotation: letters, digits, hyphens, underscores and dots, after a "
+            "DNS name and a slash."
+        )
+        return rule, f"Write the whole key, for example {PREFIX}idle-timeout."
     short = annotation.removeprefix(PREFIX).removeprefix(_LEGACY)
     own = "backendType" if annotation == _BACKEND_TYPE else _OWN.get(short)
     if own is not None:
         return "The stack file has a key for it.", f"Write it as {own}."
-    return None if short == annotation else _ignored(service, short)
+    return None if short == annotation else _ignored(service, short) or _unread(version, short)
+
+
+def _unread(version: str, short: str) -> tuple[str, str] | None:
+    """Annotations that this version of the controller does not know."""
+    if version != READ_IN or short in _READ:
+        return None
+    meant = nearest(short, _READ)
+    remedy = f"Write {PREFIX}{meant} instead, or take it out." if meant else "Take it out."
+    return f"The cloud controller {version} does not read it.", remedy
 
 
 def _ignored(service: ServiceConfig, short: str) -> tuple[str, str] | None:
@@ -505,6 +651,7 @@ RULES = (
     service_names_are_free,
     services_have_their_namespace,
     service_ports_are_used_once,
+    service_ports_are_free,
     service_protocols_fit,
     services_have_backends,
     load_balancers_have_a_place,

@@ -5,12 +5,18 @@ The settings that `values` may not contradict are in `planning.spiderpool.value_
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
+from config.facts.image_references import is_registry
 from config.members import Member, members_of
 from config.model import AddressMode, ClusterConfig, ExtraPoolConfig
 from config.ranges import numbers
-from config.report import Problem
+from config.report import Problem, as_yaml
+
+_REPOSITORY = re.compile(r"(https?|oci)://[^\s/]+\S*")
+_CHART = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 def extra_pools_are_parts(config: ClusterConfig) -> Iterator[Problem]:
@@ -113,13 +119,60 @@ def _addresses(
 def chart_is_named(config: ClusterConfig) -> Iterator[Problem]:
     """A chart's repository is a URL; without a repository the chart is a directory."""
     chart = config.spiderpool.chart
-    if chart.repository is not None and "://" not in chart.repository:
+    if chart.repository is not None and not _REPOSITORY.fullmatch(chart.repository):
         yield Problem(
             path="spiderpool.chart.repository",
             value=chart.repository,
             rule="A chart repository is a URL (https:// or oci://).",
             remedy="Write the URL, or null and the chart's directory as name.",
         )
+    elif not chart.name or (chart.repository is not None and not _CHART.fullmatch(chart.name)):
+        yield Problem(
+            path="spiderpool.chart.name",
+            value=chart.name,
+            rule="It is the chart's name in its repository, or without a repository its directory.",
+            remedy="Write spiderpool, or repository: null for a directory.",
+        )
+
+
+def registry_is_a_registry(config: ClusterConfig) -> Iterator[Problem]:
+    """The registry is a host that the chart writes before its images' names."""
+    registry = config.spiderpool.image_registry
+    if registry is not None and not is_registry(registry):
+        host = registry.rpartition("://")[2].strip("/")
+        yield Problem(
+            path="spiderpool.imageRegistry",
+            value=registry,
+            rule="A registry is a host with an optional port and path, not a URL.",
+            remedy=f"Write {as_yaml(host)}."
+            if is_registry(host)
+            else "Write it as registry.example.com/mirror, or take it out.",
+        )
+
+
+def extra_pools_have_an_installation(config: ClusterConfig) -> Iterator[Problem]:
+    """Pools need Spiderpool."""
+    if config.spiderpool.extra_pools and not config.spiderpool.enabled:
+        yield Problem(
+            path="spiderpool.extraPools",
+            value=", ".join(sorted(config.spiderpool.extra_pools)),
+            rule="Without Spiderpool there are no pools, and spiderpool.enabled is false.",
+            remedy="Take it out, or write spiderpool.enabled: true.",
+        )
+
+
+def extra_pools_select_namespaces(config: ClusterConfig) -> Iterator[Problem]:
+    """Names of namespaces are DNS labels; a pool for another name would serve no pod."""
+    for name, pool in sorted(config.spiderpool.extra_pools.items()):
+        for place, namespace in enumerate(pool.namespaces):
+            if not _NAMESPACE.fullmatch(namespace):
+                yield Problem(
+                    path=f"spiderpool.extraPools.{name}.namespaces[{place}]",
+                    value=namespace,
+                    rule="No namespace has such a name: those have small letters, digits and "
+                    "hyphens, and 63 characters at most.",
+                    remedy="Write the name of a namespace.",
+                )
 
 
 def controller_replicas_fit(config: ClusterConfig) -> Iterator[Problem]:
@@ -158,4 +211,11 @@ def controller_replicas_fit(config: ClusterConfig) -> Iterator[Problem]:
         )
 
 
-RULES = (extra_pools_are_parts, chart_is_named, controller_replicas_fit)
+RULES = (
+    extra_pools_are_parts,
+    extra_pools_have_an_installation,
+    extra_pools_select_namespaces,
+    chart_is_named,
+    registry_is_a_registry,
+    controller_replicas_fit,
+)

@@ -56,4 +56,33 @@ def eips_fit(config: ClusterConfig) -> Iterator[Problem]:
             )
 
 
-RULES = (eips_fit,)
+def ipv6_egress_has_a_gateway(config: ClusterConfig) -> Iterator[Problem]:
+    """Public IPv6 bandwidth is a setting of an IPv6 gateway (AllocateIpv6InternetBandwidth)."""
+    network = config.network
+    if not network.ipv6.egress:
+        return
+    if not network.ipv6.enabled:
+        rule, remedy = "IPv6 is off, so no pod has an IPv6 address.", "network.ipv6.enabled: true"
+    elif not network.ipv6.has_gateway:
+        rule = "Public bandwidth is a setting of the VPC's IPv6 gateway, and gateway is false."
+        remedy = "network.ipv6.gateway: true"
+    elif network.vpc.id is not None:
+        yield Problem(
+            path="network.ipv6.egress",
+            value="true",
+            rule="Public bandwidth is a setting of the VPC's IPv6 gateway, and of an adopted VPC "
+            "this program does not create one.",
+            remedy="Take it out, and give addresses bandwidth at the VPC's own IPv6 gateway.",
+        )
+        return
+    else:
+        return
+    yield Problem(
+        path="network.ipv6.egress",
+        value="true",
+        rule=rule,
+        remedy=f"Write {remedy} too, or take it out.",
+    )
+
+
+RULES = (eips_fit, ipv6_egress_has_a_gateway)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Network
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Network, collapse_addresses
 from itertools import combinations
 
 from config.facts.ports import API_SERVER, HIGHEST_PORT, SSH
-from config.facts.ranges import CLOUD_SERVICES, NOT_IN_A_VPC
-from config.facts.regions import is_zone_of, zones_of
+from config.facts.ranges import CLOUD_SERVICES, EVERYWHERE, NOT_IN_A_VPC
+from config.facts.regions import is_region, is_zone_of, zones_of
 from config.facts.reserved import PREFIX_LENGTH, RESERVED_AT_END, RESERVED_AT_START
 from config.members import has_balancer
 from config.model import ClusterConfig, ZoneSubnetConfig
@@ -28,10 +28,10 @@ VSWITCH_PREFIX = range(16, 30)
 RESERVATION_PREFIX = range(16, PREFIX_LENGTH + 1)
 
 _ID = {
-    "vpc": re.compile(r"^vpc-[a-z0-9]+$"),
-    "vswitch": re.compile(r"^vsw-[a-z0-9]+$"),
-    "nat": re.compile(r"^ngw-[a-z0-9]+$"),
-    "eip": re.compile(r"^eip-[a-z0-9]+$"),
+    "vpc": re.compile(r"vpc-[a-z0-9]+"),
+    "vswitch": re.compile(r"vsw-[a-z0-9]+"),
+    "nat": re.compile(r"ngw-[a-z0-9]+"),
+    "eip": re.compile(r"eip-[a-z0-9]+"),
 }
 
 
@@ -137,7 +137,7 @@ def zones_belong_to_the_region(config: ClusterConfig) -> Iterator[Problem]:
             if own.zone is not None
         ]
     zones = zones_of(config.region)
-    if not zones and not config.cloud.unlisted_region:
+    if not zones and not (config.cloud.unlisted_region and is_region(config.region)):
         return  # the region itself is refused
     for path, zone in named:
         if not is_zone_of(zone, config.region):
@@ -246,11 +246,13 @@ def nat_is_complete(config: ClusterConfig) -> Iterator[Problem]:
             rule="The cloud chooses the address of an EIP that this program creates.",
             remedy="Leave it out, or name the EIP that has it by eipId.",
         )
-    if nat.eip_address is not None and any(nat.eip_address in block for block in PRIVATE):
+    if nat.eip_address is not None and any(
+        nat.eip_address in block for block in (*PRIVATE, *NOT_IN_A_VPC)
+    ):
         yield Problem(
             path="network.nat.eipAddress",
             value=str(nat.eip_address),
-            rule="This is a private address, and an EIP has a public one.",
+            rule="This is a private or a reserved address, and an EIP has a public one.",
             remedy="Write the public address of the EIP.",
         )
 
@@ -305,6 +307,7 @@ def unknown_subnet(path: str, subnet: str, config: ClusterConfig) -> Problem:
 
 def ingress_is_narrow(config: ClusterConfig) -> Iterator[Problem]:
     """Port ranges are valid, and SSH and the API server are not open to the whole internet."""
+    opened: dict[int, dict[str, IPv4Network]] = {SSH: {}, API_SERVER: {}}
     for name, rule in sorted(config.network.ingress.items()):
         path = f"network.ingress.{name}"
         ports = _ports(rule.ports)
@@ -317,13 +320,39 @@ def ingress_is_narrow(config: ClusterConfig) -> Iterator[Problem]:
                 "one first. For icmp and all they must be -1/-1.",
                 remedy=_ports_remedy(rule.ports, any_port=any_port),
             )
-        elif rule.source.prefixlen == 0 and (ports is None or _touches(ports, (SSH, API_SERVER))):
+        elif rule.protocol in {"tcp", "all"}:
+            touched = [port for port in opened if ports is None or _touches(ports, (port,))]
+            for port in touched:
+                opened[port][f"{path}.source"] = rule.source
+            if touched and rule.source == EVERYWHERE:
+                yield Problem(
+                    path=f"{path}.source",
+                    value=str(rule.source),
+                    rule="This opens SSH or the API server of every node to the whole internet.",
+                    remedy="Write the networks that need it, or protocol: tcp and ports without "
+                    f"{SSH} and {API_SERVER}.",
+                )
+    yield from _opened_in_parts(opened)
+
+
+def _opened_in_parts(opened: Mapping[int, Mapping[str, IPv4Network]]) -> Iterator[Problem]:
+    """Rules that open a port to the whole internet only together."""
+    named = {SSH: "SSH", API_SERVER: "the API server"}
+    for port, sources in opened.items():
+        if EVERYWHERE not in sources.values() and are_everything(sources.values()):
+            last = max(sources)
             yield Problem(
-                path=f"{path}.source",
-                value=str(rule.source),
-                rule="This opens SSH or the API server of every node to the whole internet.",
-                remedy=f"Write the networks that need it, or ports without {SSH} and {API_SERVER}.",
+                path=last,
+                value=str(sources[last]),
+                rule=f"Together with {', '.join(sorted(set(sources) - {last}))} this opens "
+                f"{named[port]} of every node to the whole internet.",
+                remedy="Write the networks that need it.",
             )
+
+
+def are_everything(networks: Iterable[IPv4Network]) -> bool:
+    """Whether these networks have every IPv4 address together."""
+    return list(collapse_addresses(networks)) == [EVERYWHERE]
 
 
 def _ports_remedy(text: str, *, any_port: bool) -> str:
@@ -337,11 +366,11 @@ def _ports_remedy(text: str, *, any_port: bool) -> str:
 
 
 def _ports(text: str) -> tuple[int, int] | None:
-    pair = re.fullmatch(r"(\d{1,5})/(\d{1,5})", text)
+    pair = re.fullmatch(r"([1-9][0-9]{0,4})/([1-9][0-9]{0,4})", text)
     if pair is None:
         return None
     low, high = int(pair[1]), int(pair[2])
-    return (low, high) if 1 <= low <= high <= HIGHEST_PORT else None
+    return (low, high) if low <= high <= HIGHEST_PORT else None
 
 
 def _touches(ports: tuple[int, int], some: Iterable[int]) -> bool:
@@ -349,8 +378,8 @@ def _touches(ports: tuple[int, int], some: Iterable[int]) -> bool:
 
 
 def _id(path: str, value: str | None, kind: str) -> Iterator[Problem]:
-    if value is not None and not _ID[kind].match(value):
-        prefix = _ID[kind].pattern[1:4]
+    if value is not None and not _ID[kind].fullmatch(value):
+        prefix = _ID[kind].pattern[:3]
         yield Problem(
             path=path,
             value=value,

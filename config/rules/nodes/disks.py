@@ -19,7 +19,7 @@ LEAST_SIZE: Mapping[str, int] = {"PL0": 20, "PL1": 20, "PL2": 461, "PL3": 1261}
 LAST_WITH_ULTRA_DISKS = 6
 """The last generation of families that takes cloud_efficiency; later ones take ESSDs only."""
 
-_GENERATION = re.compile(r"^[a-z]+?(\d+)")
+_GENERATION = re.compile(r"[a-z]+?([0-9]+)")
 _ENTRY_FAMILIES = frozenset({"e", "u1", "u2a", "u2i"})
 """Families that take ESSD Entry disks. They do not take cloud_efficiency."""
 
@@ -58,6 +58,14 @@ def etcd_disks_fit(config: ClusterConfig) -> Iterator[Problem]:
                 remedy="Leave it out.",
             )
             continue
+        hours = disk.snapshots.hours if disk.snapshots is not None else ()
+        if len(set(hours)) < len(hours):
+            yield Problem(
+                path=f"{path}.snapshots.hours",
+                value=", ".join(map(str, hours)),
+                rule="An hour is named twice.",
+                remedy=f"Write [{', '.join(map(str, dict.fromkeys(hours)))}].",
+            )
         types = {pool.instance_type, *(node.instance_type for node in pool.nodes.values())}
         yield from _level(path, disk)
         for instance_type in sorted(each for each in types if each is not None):

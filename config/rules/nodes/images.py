@@ -23,7 +23,7 @@ def images_fit(config: ClusterConfig) -> Iterator[Problem]:
     for path, image, instance_type, type_path in machine_images(config):
         public = public_image(image)
         if public is None:
-            if not CUSTOM.match(image):
+            if not CUSTOM.fullmatch(image):
                 yield Problem(
                     path=path,
                     value=image,
@@ -41,6 +41,14 @@ def images_fit(config: ClusterConfig) -> Iterator[Problem]:
                 rule="The bootstrap needs apt, netplan and cgroup v2. Of the public images only "
                 f"Ubuntu {' and '.join(RELEASES)} have them.",
                 remedy=f"Write {_default_for(instance_type)}.",
+            )
+            continue
+        if not image.endswith(".vhd"):
+            yield Problem(
+                path=path,
+                value=image,
+                rule="The id of a public image has its size and its date, and ends in .vhd.",
+                remedy=f"Write {_default_for(instance_type)}, or the id that DescribeImages shows.",
             )
             continue
         needed = architecture_of(family_of(instance_type))

@@ -10,15 +10,31 @@ import re
 from collections.abc import Iterator, Mapping
 
 from config.model import ClusterConfig, NodePoolConfig, TaintConfig
-from config.report import Problem
+from config.report import Problem, as_yaml
 
 MAX_NAME = 63
 MAX_PREFIX = 253
 
-_NAME = re.compile(r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$")
-_PREFIX = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+_PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _OWN = re.compile(r"(^|\.)(kubernetes|k8s)\.io$")
 _OWN_FREE_PREFIX = re.compile(r"(^|\.)(kubelet|node)\.kubernetes\.io$")
+_CONDITIONS = frozenset(
+    {
+        "node.cloudprovider.kubernetes.io/shutdown",
+        "node.cloudprovider.kubernetes.io/uninitialized",
+        "node.kubernetes.io/disk-pressure",
+        "node.kubernetes.io/memory-pressure",
+        "node.kubernetes.io/network-unavailable",
+        "node.kubernetes.io/not-ready",
+        "node.kubernetes.io/out-of-service",
+        "node.kubernetes.io/pid-pressure",
+        "node.kubernetes.io/unreachable",
+        "node.kubernetes.io/unschedulable",
+    }
+)
+"""Taints that Kubernetes and the cloud controller write and remove (Kubernetes, "Well-Known Labels,
+Annotations and Taints"; `pkg/controller/nodelifecycle`)."""
 _SET_FOR_EACH_NODE = frozenset(
     {
         "kubernetes.io/arch",
@@ -51,7 +67,7 @@ def labels_are_allowed(config: ClusterConfig) -> Iterator[Problem]:
                         path=f"{path}.{key}",
                         value=value,
                         rule=fault,
-                        remedy=f"Write {key}: {_cleaned(value)}.",
+                        remedy=f"Write {key}: {as_yaml(cleaned_value(value))}.",
                     )
 
 
@@ -88,25 +104,33 @@ def _taint(path: str, taint: TaintConfig) -> Iterator[Problem]:
             rule=fault,
             remedy="Write a key, for example example.com/role.",
         )
+    if taint.key in _CONDITIONS:
+        yield Problem(
+            path=f"{path}.key",
+            value=taint.key,
+            rule="Kubernetes or the cloud controller writes this taint while a node is in that "
+            "state, and removes it afterwards.",
+            remedy="Write a key with a prefix of your own, as example.com/role.",
+        )
     fault = value_fault(taint.value)
     if fault is not None:
         yield Problem(
             path=f"{path}.value",
             value=taint.value,
             rule=fault,
-            remedy=f"Write value: {_cleaned(taint.value)}.",
+            remedy=f"Write value: {as_yaml(cleaned_value(taint.value))}.",
         )
 
 
 def key_fault(key: str) -> str | None:
     """Why this is not the key of a label; None when it is one."""
     prefix, slash, name = key.rpartition("/")
-    if slash and (len(prefix) > MAX_PREFIX or not _PREFIX.match(prefix)):
+    if slash and (len(prefix) > MAX_PREFIX or not _PREFIX.fullmatch(prefix)):
         return (
             "The part of a label's key before the slash is a DNS name: small letters, digits, "
             f"hyphens and dots, {MAX_PREFIX} characters at most."
         )
-    if not _NAME.match(name) or len(name) > MAX_NAME:
+    if not _NAME.fullmatch(name) or len(name) > MAX_NAME:
         return (
             f"A label's key has 1 to {MAX_NAME} letters, digits, hyphens, underscores and dots, "
             "and begins and ends with a letter or a digit."
@@ -116,7 +140,7 @@ def key_fault(key: str) -> str | None:
 
 def value_fault(value: str) -> str | None:
     """Why this is not the value of a label; None when it is one."""
-    if not value or (_NAME.match(value) and len(value) <= MAX_NAME):
+    if not value or (_NAME.fullmatch(value) and len(value) <= MAX_NAME):
         return None
     return (
         f"A label's value has at most {MAX_NAME} letters, digits, hyphens, underscores and dots, "
@@ -136,7 +160,8 @@ def _restricted(key: str) -> str | None:
     return "The kubelet does not start with labels of kubernetes.io that it may not set itself."
 
 
-def _cleaned(value: str) -> str:
+def cleaned_value(value: str) -> str:
+    """The nearest value that a label may have."""
     text = re.sub(r"[^-A-Za-z0-9_.]+", "-", value)[:MAX_NAME].strip("-_.")
     return text or "none"
 

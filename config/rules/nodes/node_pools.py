@@ -24,6 +24,7 @@ MAX_NAME = 63
 MIN_NAME = 2
 """Characters of a host name (ECS, RunInstances: 2 to 64 on Linux, no two hyphens in a row)."""
 
+PRICE_DECIMALS = 3
 MAX_NODES = 5000
 """Nodes that Kubernetes supports in a cluster
 (https://kubernetes.io/docs/setup/best-practices/cluster-large/)."""
@@ -259,6 +260,8 @@ def spot_is_whole(config: ClusterConfig) -> Iterator[Problem]:
                 rule="A price limit must be above zero.",
                 remedy="Write the highest price an hour.",
             )
+        if pool.spot.price_limit is not None and pool.spot.price_limit > 0:
+            yield from _decimals(f"{path}.priceLimit", pool.spot.price_limit)
         if pool.spot.strategy == "NoSpot":
             continue
         if pool.role is Role.CONTROL_PLANE:
@@ -276,6 +279,18 @@ def spot_is_whole(config: ClusterConfig) -> Iterator[Problem]:
                 rule="A preemptible instance is pay-as-you-go.",
                 remedy="Write chargeType: PostPaid, or leave spot out.",
             )
+
+
+def _decimals(path: str, price: float) -> Iterator[Problem]:
+    """RunInstances, `SpotPriceLimit`: three decimal places at most."""
+    rounded = max(round(price, PRICE_DECIMALS), 10**-PRICE_DECIMALS)
+    if rounded != price:
+        yield Problem(
+            path=path,
+            value=str(price),
+            rule=f"A price limit has {PRICE_DECIMALS} decimal places at most.",
+            remedy=f"Write priceLimit: {rounded:g}.",
+        )
 
 
 def deletion_protection_lets_machines_change(config: ClusterConfig) -> Iterator[Problem]:
@@ -325,7 +340,7 @@ def force_delete_is_for_subscriptions(config: ClusterConfig) -> Iterator[Problem
 
 
 def _ordinal_in(pool: str, node: str) -> int | None:
-    match = re.fullmatch(rf"{re.escape(pool)}-(0|[1-9]\d{{0,4}})", node)
+    match = re.fullmatch(rf"{re.escape(pool)}-(0|[1-9][0-9]{{0,4}})", node)
     return int(match[1]) if match else None
 
 

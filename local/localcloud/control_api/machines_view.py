@@ -62,6 +62,9 @@ def _interface(store: Store, eni: NetworkInterface) -> dict[str, Any]:
         "vpc_id": eni.vpc_id,
         "security_group_ids": list(eni.security_group_ids),
         "ingress": _ingress(store, *eni.security_group_ids),
+        "egress": [
+            asdict(rule) for rule in admission.egress_rules_of(store, eni.security_group_ids)
+        ],
     }
 
 

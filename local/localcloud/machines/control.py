@@ -11,6 +11,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from localcloud.control_api.control_socket import ControlConnection
+from localcloud.egress import EgressRule
 from localcloud.ingress import IngressRule
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Interface:
     security_group_ids: tuple[str, ...]
     ingress: tuple[IngressRule, ...]
     """The rules of these security groups."""
+    egress: tuple[EgressRule, ...]
 
     @property
     def ipv4_addresses(self) -> tuple[str, ...]:
@@ -67,6 +69,7 @@ class Interface:
             vpc_id=data["vpc_id"],
             security_group_ids=tuple(data.get("security_group_ids") or ()),
             ingress=tuple(IngressRule.read(rule) for rule in data.get("ingress") or ()),
+            egress=tuple(EgressRule.read(rule) for rule in data.get("egress") or ()),
         )
 
 

@@ -221,6 +221,11 @@ def _taken_twice(before: Record, after: Record) -> Iterator[Refusal]:
         names = list(dict.fromkeys(name for name, _, _ in conflicts))
         holders = list(dict.fromkeys(holder for _, holder, _ in conflicts))
         _, _, shown = conflicts[0]
+        then = (
+            "make the rest of this edit"
+            if set(names) & before.nodes.keys()
+            else f"add {', '.join(names)}"
+        )
         more = f", and {len(conflicts) - 1} more" if len(conflicts) > 1 else ""
         yield Refusal(
             path=f"nodePools.{pool}",
@@ -230,8 +235,7 @@ def _taken_twice(before: Record, after: Record) -> Iterator[Refusal]:
             reason="A NIC gets its addresses before another one has released them, and the cloud "
             "refuses an address that is in use (InvalidIp.IPAssigned).",
             remedy=(
-                f"Take {', '.join(holders)} out first and run `pulumi up`, then add "
-                f"{', '.join(names)}."
+                f"Take {', '.join(holders)} out first and run `pulumi up`, then {then}."
                 if going
                 else f"Give {', '.join(names)} other addresses: another ordinal, or a firstBlock "
                 "that no node has now."

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from config.facts.images import architecture_of
+from config.facts.instance_limits import family_of
 from planning.transitions.differences import differences, text, written
 from planning.transitions.part import Part, Phase, abridged
 from planning.transitions.reading import Machine, Record
@@ -53,6 +55,13 @@ _NAMES: Final = {
     METADATA: "kubernetes.metadataForPods",
 }
 """Parts of a machine's identity by the stack file's own words; the others are called so there."""
+_DEFAULT_LEVEL: Final = "PL1"
+"""Performance level of an ESSD that is made without one (ECS, RunInstances, CreateDisk)."""
+_LOWEST_LEVEL: Final = "PL0"
+_LOW_CATEGORIES: Final = frozenset({"cloud_efficiency", "cloud_essd_entry"})
+_ANOTHER_POOL: Final = (
+    "For another one, make a node pool of another name and take this one out afterwards."
+)
 _BY_HAND: Final = frozenset({"schema", "kubernetes"})
 """Settings that may differ while the only control plane keeps its machine."""
 _OF_A_NODE: Final = frozenset({"image", "disk"})
@@ -105,6 +114,9 @@ def check_nodes(before: Record, after: Record) -> Part:
         *_private_endpoint(before, after),
         *abridged(_kept_by_the_cloud(before, nodes)),
         *abridged(_disks(before, after, nodes)),
+        *abridged(_disk_levels(before, after, nodes)),
+        *abridged(_disk_categories(before, after)),
+        *abridged(_instance_types(before, after, nodes)),
     ]
     return Part(steps=tuple(steps), refusals=tuple(refusals))
 
@@ -432,9 +444,7 @@ def _disks(before: Record, after: Record, nodes: Nodes) -> Iterator[Refusal]:
     for name in sorted(before.nodes.keys() & after.nodes.keys()):
         for key in ("disk", ETCD_DISK):
             one, other = _size(before.nodes[name], key), _size(after.nodes[name], key)
-            goes = (
-                name in nodes.replaced and key == "disk" and _gets_a_new_disk(before, after, name)
-            )
+            goes = key == "disk" and _is_made_anew(before, after, nodes, name)
             if goes or one is None or other is None or other >= one:
                 continue
             yield Refusal(
@@ -445,6 +455,93 @@ def _disks(before: Record, after: Record, nodes: Nodes) -> Iterator[Refusal]:
                 reason="ResizeDisk refuses a smaller size.",
                 remedy=f"Write size: {one} or more.",
             )
+
+
+def _disk_levels(before: Record, after: Record, nodes: Nodes) -> Iterator[Refusal]:
+    """ModifyDiskSpec: no ESSD goes back to PL0, and one of a subscription never goes back.
+
+    A level that the stack file no longer has stays as it is.
+    """
+    for name in sorted(before.nodes.keys() & after.nodes.keys()):
+        one, other = before.nodes[name], after.nodes[name]
+        for key in ("disk", ETCD_DISK):
+            if key == "disk" and _is_made_anew(before, after, nodes, name):
+                continue
+            old, new = _level(one, key), _level(other, key, default=None)
+            if old is None or new is None or new >= old:
+                continue
+            bought = key == "disk" and one.in_place.get("chargeType") == "PrePaid"
+            if new != _LOWEST_LEVEL and not bought:
+                continue
+            kept = old if bought else _DEFAULT_LEVEL
+            yield Refusal(
+                path=f"nodePools.{other.pool}.{key}.performanceLevel",
+                value=new,
+                rule=f"The {'disk' if key == 'disk' else 'etcd disk'} of {name} has {old}, and "
+                + ("a subscription disk keeps its level." if bought else "no disk goes to PL0."),
+                reason="ModifyDiskSpec lowers the level of pay-as-you-go disks only, and not to "
+                "PL0.",
+                remedy=f"Write performanceLevel: {kept}."
+                + ("" if other.is_control_plane else f" {_ANOTHER_POOL}"),
+            )
+
+
+def _level(machine: Machine, key: str, default: str | None = _DEFAULT_LEVEL) -> str | None:
+    """An ESSD's performance level; None of another disk, or where the stack file has none."""
+    disk = machine.in_place.get(key)
+    holder = machine.identity.get("disk") if key == "disk" else disk
+    if not isinstance(disk, Mapping) or not isinstance(holder, Mapping):
+        return None
+    level = disk.get("performanceLevel", default)
+    return level if holder.get("category") == "cloud_essd" and isinstance(level, str) else None
+
+
+def _disk_categories(before: Record, after: Record) -> Iterator[Refusal]:
+    """A disk for etcd outlives its machine, and its category is never lowered."""
+    for name in sorted(before.nodes.keys() & after.nodes.keys()):
+        one, other = (m.in_place.get(ETCD_DISK) for m in (before.nodes[name], after.nodes[name]))
+        if not isinstance(one, Mapping) or not isinstance(other, Mapping):
+            continue
+        old, new = one.get("category"), other.get("category")
+        if old == new or new not in _LOW_CATEGORIES:
+            continue
+        yield Refusal(
+            path=f"nodePools.{after.nodes[name].pool}.{ETCD_DISK}.category",
+            value=str(new),
+            rule=f"The etcd disk of {name} is {old}, and a disk never becomes {new}.",
+            reason="ECS changes a disk to a better category only (ModifyDiskSpec).",
+            remedy=f"Write category: {old}.",
+        )
+
+
+def _instance_types(before: Record, after: Record, nodes: Nodes) -> Iterator[Refusal]:
+    """Types that ModifyInstanceSpec refuses for a machine that stays."""
+    for name in sorted(nodes.restarted):
+        if _is_made_anew(before, after, nodes, name):
+            continue
+        machine = before.nodes[name]
+        old, new = (str(r.nodes[name].restart.get("instanceType")) for r in (before, after))
+        spot = machine.identity.get("spot")
+        if isinstance(spot, Mapping) and spot.get("strategy") != "NoSpot":
+            rule = f"{name} is a preemptible machine, and those keep their instance type."
+            reason = "ECS does not change the type of a preemptible instance."
+        elif architecture_of(family_of(old)) != architecture_of(family_of(new)):
+            rule = f"{name} has an {architecture_of(family_of(old))} system on its disk."
+            reason = f"A machine of {new} is {architecture_of(family_of(new))} and cannot boot it."
+        else:
+            continue
+        yield Refusal(
+            path=f"nodePools.{after.nodes[name].pool}.instanceType",
+            value=new,
+            rule=rule,
+            reason=reason,
+            remedy=f"Write instanceType: {old}. {_ANOTHER_POOL}",
+        )
+
+
+def _is_made_anew(before: Record, after: Record, nodes: Nodes, name: str) -> bool:
+    """Whether a node gets a new machine, with a new system disk."""
+    return name in nodes.replaced and _gets_a_new_disk(before, after, name)
 
 
 def _gets_a_new_disk(before: Record, after: Record, name: str) -> bool:

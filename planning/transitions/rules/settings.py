@@ -43,6 +43,8 @@ _SET_ONCE: Final = (
     "network.subnets.*.zones.*.prefixReservation",
 )
 """Keys whose first value is set in place. Later changes are refused."""
+_WITHOUT_ORDER: Final = ("kubernetes.endpoint.certSans",)
+"""Lists that a new order does not change."""
 _ELSEWHERE: Final = frozenset({Kind.RUNNING, Kind.RESTART, Kind.VERSION, Kind.ADDRESSES})
 """Kinds that the rules for nodes, versions and pools check."""
 _ADD_ONS: Final = (
@@ -128,8 +130,15 @@ def _changes(before: Record, after: Record) -> Iterator[_Change]:
             before=one[path].value if path in one else None,
             after=other[path].value if path in other else None,
         )
-        if change.before != change.after:
+        if _written(change, change.before) != _written(change, change.after):
             yield change
+
+
+def _written(change: _Change, value: object) -> object:
+    """A value, without the order of a list in which order means nothing."""
+    if change.pattern in _WITHOUT_ORDER and isinstance(value, list):
+        return frozenset(value)
+    return value
 
 
 def _is_below(path: str, objects: tuple[str, ...]) -> bool:

@@ -8,24 +8,39 @@ import pulumi
 import pytest
 
 from components.machines.control_planes.lost_disk import LostDisks
-from planning.transitions.earlier import ClusterInState
-from tests.components.machines.rollout.rolling import PLANES, args
+from planning.nodes.etcd_disk import RESTORE
+from planning.transitions.earlier import ClusterInState, DiskInState
+from tests.components.machines.rollout.rolling import PLANES, args, plan_of
 
 pytestmark = pytest.mark.unit
 
 
-def disks(planes: int, *, with_disks: int, new: bool) -> LostDisks:
-    """The check of a run on a cluster whose first planes had a disk in the last one."""
+def disks(
+    planes: int, *, with_disks: int, new: bool, left: dict[str, DiskInState] | None = None
+) -> LostDisks:
+    """The check of a run on a cluster whose first planes had a disk in the last one.
+
+    The state has the disks in `left`; by default those of every plane but the second one.
+    """
+    named = {node.name: node for node in plan_of(planes).control_planes}
+    if left is None:
+        left = {name: in_state() for name in PLANES[:with_disks] if name != PLANES[1]}
+        left = left if planes > 1 else {}
 
     async def state() -> ClusterInState:
-        return ClusterInState(disks=frozenset(PLANES[:with_disks]))
+        return ClusterInState(disks=frozenset(PLANES[:with_disks]), present_disks=left)
 
     lost_disks = LostDisks.__new__(LostDisks)
-    lost_disks._nodes = {f"small-{name}-etcd": name for name in PLANES[:planes]}
+    lost_disks._nodes = {f"small-{name}-etcd": node for name, node in named.items()}
     lost_disks._state = state
     lost_disks._has_new_machine = lambda _: new
     lost_disks._new_disks = set()
     return lost_disks
+
+
+def in_state(*, zone: str = "cn-hangzhou-i", snapshot: str = "") -> DiskInState:
+    """A disk as the stack file has it."""
+    return DiskInState(zone=zone, is_encrypted=False, kms_key_id="", snapshot=snapshot)
 
 
 def disk(node: str) -> pulumi.ResourceHookArgs:
@@ -69,3 +84,43 @@ def test_a_control_plane_that_had_no_disk_may_get_one() -> None:
 def test_a_disk_with_the_data_of_a_snapshot_may_take_the_place_of_the_only_one() -> None:
     hook = args(f"{PLANES[0]}-etcd", new_inputs={"snapshotId": "s-bp1a"})
     asyncio.run(disks(1, with_disks=1, new=True).check_disk(hook))
+
+
+@pytest.mark.parametrize("left", [PLANES[2:], ()], ids=["two of three", "all"])
+def test_blank_disks_never_take_the_place_of_a_majority(left: tuple[str, ...]) -> None:
+    lost_disks = disks(3, with_disks=3, new=True, left={name: in_state() for name in left})
+    with pytest.raises(pulumi.RunError, match=r"masters-0, masters-1.* are gone.*restore --stack"):
+        asyncio.run(lost_disks.check_disk(disk(PLANES[0])))
+
+
+def test_a_preview_refuses_it_once_it_has_seen_the_second_disk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
+    # The cluster was restored before, and its first disk is not left, either.
+    before_its_refresh = {name: in_state(snapshot="s-bp1a") for name in PLANES[:1]}
+    before_its_refresh |= {name: in_state() for name in PLANES[1:]}
+    lost_disks = disks(3, with_disks=3, new=True, left=before_its_refresh)
+    asyncio.run(lost_disks.check_disk(disk(PLANES[0])))
+    with pytest.raises(pulumi.RunError, match="masters-0, masters-2 are gone"):
+        asyncio.run(lost_disks.check_disk(disk(PLANES[2])))
+
+
+def test_a_preview_takes_disks_that_an_edit_moves_for_no_lost_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
+    elsewhere = {name: in_state(zone="cn-hangzhou-j") for name in PLANES}
+    lost_disks = disks(3, with_disks=3, new=True, left=elsewhere)
+    for plane in PLANES:
+        asyncio.run(lost_disks.check_disk(disk(plane)))
+        asyncio.run(lost_disks.check_attachment(disk(plane)))
+
+
+def test_a_restore_and_the_run_after_an_interrupted_one_may_make_blank_disks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    interrupted = {PLANES[0]: in_state(snapshot="s-bp1a")}
+    asyncio.run(disks(3, with_disks=3, new=True, left=interrupted).check_disk(disk(PLANES[1])))
+    monkeypatch.setenv(RESTORE, "s-bp1a")
+    asyncio.run(disks(3, with_disks=3, new=True, left={}).check_disk(disk(PLANES[1])))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 import hashlib
 import re
 
 import pulumi
 import pytest
-import yaml
 
 from components.machines.restoring import restored_snapshot
 from config.facts.tags import TAG_ETCD_CA
@@ -23,6 +20,7 @@ from tests.clusters import (
     three_control_planes,
 )
 from tests.deploying import deploy, first_preview
+from tests.planning.documents import unpacked
 from tests.recording import UNKNOWN, Cloud, Run, Secret
 
 pytestmark = pytest.mark.unit
@@ -179,10 +177,7 @@ def test_a_protected_control_plane_can_be_replaced_and_not_removed() -> None:
 def test_user_data_is_a_secret_that_names_nics_by_their_own_macs(run: Run) -> None:
     user_data = run.of("Instance")["small-workers-0"].inputs["userData"]
     assert isinstance(user_data, Secret)
-    text = base64.b64decode(str(user_data.value)).decode()
-    assert text.startswith("#cloud-config")
-    (netplan,) = (f for f in yaml.safe_load(text)["write_files"] if "netplan" in f["path"])
-    network = gzip.decompress(base64.b64decode(netplan["content"])).decode()
+    network = unpacked(str(user_data.value)).files["/etc/netplan/60-spiderpool.yaml"]
     nics = run.outputs["nodes"]["workers-0"]["interfaces"].values()
     assert len({nic["mac"] for nic in nics}) == 2
     assert all(nic["mac"] in network for nic in nics)
@@ -321,10 +316,7 @@ def test_etcds_disk_is_made_before_its_machine_and_outlives_it() -> None:
 def test_the_user_data_has_the_serial_number_of_the_disk() -> None:
     run = deploy(with_etcd_disk(small()))
     (disk,) = run.of("EcsDisk").values()
-    secret = run.of("Instance")["small-masters-0"].inputs["userData"]
-    assert isinstance(secret, Secret)
-    text = base64.b64decode(str(secret.value)).decode()
-    (serial,) = re.findall(r"ETCD_DISK=([\w-]+)", text)
+    (serial,) = re.findall(r"ETCD_DISK=([\w-]+)", environment_of(run, "small-masters-0"))
     assert disk.urn
     assert not serial.startswith("d-")
 
@@ -345,10 +337,11 @@ def test_a_protected_stack_protects_the_disk_of_its_only_control_plane() -> None
     assert {disk.protect for disk in deploy(three).of("EcsDisk").values()} == {False}
 
 
-def user_data_of(run: Run, machine: str) -> str:
+def environment_of(run: Run, machine: str) -> str:
+    """What the machine's scripts read."""
     secret = run.of("Instance")[machine].inputs["userData"]
     assert isinstance(secret, Secret)
-    return base64.b64decode(str(secret.value)).decode()
+    return unpacked(str(secret.value)).files["/etc/spiderpool-alicloud/node.env"]
 
 
 def test_a_restore_creates_only_the_first_disk_of_the_snapshot_and_tells_every_control_plane(
@@ -365,7 +358,7 @@ def test_a_restore_creates_only_the_first_disk_of_the_snapshot_and_tells_every_c
     # Neither this run nor a later one replaces a disk that is there.
     assert {tuple(d.ignore_changes) for d in run.of("EcsDisk").values()} == {("snapshotId",)}
     machines = run.of("Instance")
-    restoring = {name for name in machines if "RESTORE=s-bp1a" in user_data_of(run, name)}
+    restoring = {name for name in machines if "RESTORE=s-bp1a" in environment_of(run, name)}
     assert restoring == {"small-masters-0", "small-masters-1", "small-masters-2"}
 
 
@@ -373,7 +366,7 @@ def test_a_run_that_restores_nothing_names_no_snapshot() -> None:
     run = deploy(with_etcd_disk(small()))
     (disk,) = run.of("EcsDisk").values()
     assert "snapshotId" not in disk.inputs
-    assert "RESTORE=" not in user_data_of(run, "small-masters-0")
+    assert "RESTORE=" not in environment_of(run, "small-masters-0")
 
 
 def test_a_restore_of_something_else_than_a_snapshot_is_refused(

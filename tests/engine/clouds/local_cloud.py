@@ -179,15 +179,17 @@ def second_cloud(
     *,
     changes: Mapping[str, str] | None = None,
     variables: Mapping[str, str] | None = None,
+    stack_file: Path | None = None,
 ) -> SecondCloud:
     """Prepare one. Its stack file is the tracked one with another port and secrets file.
 
-    `changes` are texts to replace in the file, `variables` are additional environment variables.
+    `changes` are texts to replace in the file, `variables` are additional environment variables,
+    `stack_file` is another one than the local stack's.
     """
     port = free_port()
     places = Places.of(home)
     plugin_cache.fill(places.pulumi_home, places.bin)
-    text = path_of_stack("local").read_text()
+    text = (stack_file or path_of_stack("local")).read_text()
     for old, new in (changes or {}).items():
         assert old in text
         text = text.replace(old, new, 1)

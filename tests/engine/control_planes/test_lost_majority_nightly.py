@@ -1,7 +1,8 @@
-"""Two of three control planes are lost: with their disks alive, and with them."""
+"""Control planes of three are lost: two with their disks alive, two with them, and all."""
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -103,14 +104,45 @@ def test_two_that_are_lost_with_their_disks_are_restored_from_a_snapshot(
     shown = restore(three, snapshot)
     assert shown.status == 0, shown.transcript
     assert "delete masters-0's machine" in shown.err
-    done = restore(three, snapshot, "--yes")
-    assert done.status == 0, three.explain(done)
-    until_all_serve(three)
-    assert uids(three, "namespaces") == namespaces
-    assert nodes(three)["workers-0"]["metadata"]["uid"] == worker
-    names = {item["metadata"]["name"] for item in three.kubectl("get", "configmaps")["items"]}
+    is_restored(three, snapshot, namespaces=namespaces, worker=worker)
+
+
+def is_restored(
+    cloud: SecondCloud, snapshot: str, *, namespaces: dict[str, str], worker: str
+) -> None:
+    """Restore the snapshot: the same cluster, with `kept` and without `younger`."""
+    done = restore(cloud, snapshot, "--yes")
+    assert done.status == 0, cloud.explain(done)
+    sys.stdout.write(f"restore: {done.seconds:.0f} s\n")
+    until_all_serve(cloud)
+    assert uids(cloud, "namespaces") == namespaces
+    assert nodes(cloud)["workers-0"]["metadata"]["uid"] == worker
+    names = {item["metadata"]["name"] for item in cloud.kubectl("get", "configmaps")["items"]}
     assert {"kept", "younger"} & names == {"kept"}
-    addresses = addresses_of_pods(three)
+    addresses = addresses_of_pods(cloud)
     assert sorted(set(addresses)) == sorted(addresses)
-    preview = three.pulumi("preview", "--expect-no-changes")
+    preview = cloud.pulumi("preview", "--expect-no-changes")
     assert preview.status == 0, preview.transcript
+
+
+def test_all_three_that_are_lost_with_their_disks_are_restored_by_the_command_that_runs_name(
+    three: SecondCloud,
+) -> None:
+    for name in ("kept", "younger"):
+        three.run("kubectl", "delete", "configmap", name, "--ignore-not-found", check=True)
+    three.run("kubectl", "create", "configmap", "kept", check=True)
+    snapshot = snapshot_now(three)
+    three.run("kubectl", "create", "configmap", "younger", check=True)
+    namespaces, worker = uids(three, "namespaces"), nodes(three)["workers-0"]["metadata"]["uid"]
+    lose(three, *MASTERS)
+    listed = three.on_stack_file("backup", "--stack", "local", "--list", deadline=60)
+    assert f"restore --stack local --from {snapshot}" in " ".join(listed.out.split())
+    for words in (("preview",), ("up", "--yes", "--skip-preview")):
+        refused = three.pulumi(*words)
+        assert refused.status != 0
+        sys.stdout.write(f"{words[0]}, all three lost: {refused.seconds:.0f} s\n")
+        sentences = " ".join((refused.out + refused.err).split())
+        # A preview refuses the second one that it sees.
+        assert re.search(r"The disks for etcd of (masters-\d(, )?){2,3} are gone", sentences)
+        assert "restore --stack local --from SNAPSHOT" in sentences
+    is_restored(three, snapshot, namespaces=namespaces, worker=worker)

@@ -106,6 +106,26 @@ def test_each_eni_has_the_rules_of_its_own_security_groups(cloud: CloudThread, a
     ]
 
 
+@pytest.mark.parametrize(("kind", "without_rules"), [("normal", 1), ("enterprise", 0)])
+def test_only_a_basic_group_lets_out_what_no_rule_judges(
+    cloud: CloudThread, api: Api, kind: str, without_rules: int
+) -> None:
+    place = Place(api)
+    created = api.ecs("CreateSecurityGroup", VpcId=place.vpc, SecurityGroupType=kind)
+    group = created["SecurityGroupId"]
+    rule = {"IpProtocol": "tcp", "PortRange": "25/25", "DestCidrIp": "10.0.0.0/8"}
+    api.ecs("AuthorizeSecurityGroupEgress", SecurityGroupId=group, Permissions=[rule])
+    place.run(place.eni(SecurityGroupIds=[group])["NetworkInterfaceId"])
+    _, view = send(cloud, "GET", "/machines")
+    (nic,) = view["instances"][0]["interfaces"]
+    judged, *others = nic["egress"]
+    assert (judged["destination"], judged["policy"]) == ("10.0.0.0/8", "accept")
+    assert [(r["destination"], r["policy"]) for r in others] == [
+        ("0.0.0.0/0", "accept")
+    ] * without_rules
+    assert all(r["priority"] > 100 for r in others)
+
+
 def test_the_machines_view_has_the_snat_entries_that_the_default_route_leads_to(
     cloud: CloudThread, api: Api
 ) -> None:

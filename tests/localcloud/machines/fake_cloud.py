@@ -196,6 +196,17 @@ def interface(eni: str, mac: str, address: str, network: str, *, primary: bool) 
                 "priority": 1,
             }
         ],
+        # A basic group lets everything out.
+        "egress": [
+            {
+                "protocol": "all",
+                "port_from": -1,
+                "port_to": -1,
+                "destination": "0.0.0.0/0",
+                "policy": "accept",
+                "priority": 101,
+            }
+        ],
     }
 
 

@@ -20,6 +20,9 @@ class NoSnapshots:
     def snapshots(self) -> list[Any]:
         return []
 
+    def lost_disks(self) -> list[str]:
+        return ["masters-1"]
+
 
 def test_the_new_snapshots_id_is_printed_apart_from_the_list(
     monkeypatch: pytest.MonkeyPatch,
@@ -29,4 +32,8 @@ def test_the_new_snapshots_id_is_printed_apart_from_the_list(
     done = CliRunner().invoke(app, ["backup", "--stack", "dev", "--json"])
     assert done.exit_code == ExitCode.OK
     assert done.stderr == "Snapshot s-new is taken.\n"
-    assert json.loads(done.stdout) == {"stack": "dev", "snapshots": []}
+    assert json.loads(done.stdout) == {
+        "stack": "dev",
+        "snapshots": [],
+        "lostDisks": ["masters-1"],
+    }

@@ -11,9 +11,11 @@ import os
 import re
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from planning.nodes import machine
 from planning.nodes.control_plane import ENCRYPTION_FILE
 from tests.certificates import certificate_until
 from tests.clusters import small, three_control_planes
-from tests.planning.documents import BALANCER_ADDRESS, booted, planned
+from tests.planning.documents import BALANCER_ADDRESS, ETCD_DISK, booted, planned
 
 pytestmark = pytest.mark.unit
 
@@ -38,8 +40,9 @@ HERE = "/etc/spiderpool-alicloud"
 KUBELET = f"{HERE}/kubelet.d/50-settings.conf"
 SYSCTLS = "/etc/sysctl.d/99-z-spiderpool.conf"
 PROVIDER_ID = "cn-hangzhou.i-bp1a"
+DEVICE = f"/dev/disk/by-id/virtio-{ETCD_DISK}"
 PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
-_MOVED = re.compile(r"(?<![\w.])/(etc|proc|run|var)/")
+_MOVED = re.compile(r"(?<![\w.])/(etc|proc|run|var|dev/disk)/")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -852,13 +855,49 @@ def _cut_everywhere(
     raise AssertionError("the unit never came to an end")
 
 
-def test_a_control_plane_with_a_disk_writes_etcds_snapshot_once_when_it_is_asked(
-    tmp_path: Path,
-) -> None:
+@pytest.fixture
+def with_disk(tmp_path: Path) -> Place:
+    """The only control plane, with a disk for etcd that is attached and mounted."""
     document = small()
     document["nodePools"]["masters"]["etcdDisk"] = {}
     place = settled(tmp_path, planned(document), "masters-0")
     place.path(f"{HERE}/etcd-disk.sh").chmod(0o755)
+    place.path(DEVICE).parent.mkdir(parents=True)
+    place.path(DEVICE).touch()
+    place.path("/proc").mkdir()
+    mount = place.path("/var/lib/etcd")
+    place.path("/proc/mounts").write_text(f"/dev/vdb {mount} ext4 rw 0 0\n", encoding="utf-8")
+    return place
+
+
+@pytest.mark.parametrize("lost", [DEVICE, "/proc/mounts"], ids=["device", "mount"])
+def test_a_control_plane_whose_disk_is_gone_stops_etcd_and_its_api_server(
+    with_disk: Place, lost: str
+) -> None:
+    assert with_disk.run().returncode == 0
+    assert with_disk.pods == sorted(PODS)
+    with_disk.path(lost).write_text("", encoding="utf-8")
+    if lost == DEVICE:
+        with_disk.path(lost).unlink()
+    done = with_disk.run()
+    assert done.returncode == 0
+    assert "etcd's disk" in done.stdout
+    assert with_disk.pods == ["kube-controller-manager", "kube-scheduler"]
+
+
+def test_they_start_again_once_the_disk_is_mounted(with_disk: Place) -> None:
+    mounts = with_disk.text("/proc/mounts")
+    with_disk.path("/proc/mounts").write_text("", encoding="utf-8")
+    with_disk.run()
+    with_disk.path("/proc/mounts").write_text(mounts, encoding="utf-8")
+    assert with_disk.run().returncode == 0
+    assert with_disk.pods == sorted(PODS)
+
+
+def test_a_control_plane_with_a_disk_writes_etcds_snapshot_once_when_it_is_asked(
+    with_disk: Place,
+) -> None:
+    place = with_disk
     place.ask(machine.BACK_UP, "now")
     assert place.run().returncode == 0
     assert place.annotations[machine.BACKED_UP] == "now"
@@ -873,3 +912,62 @@ def test_a_control_plane_without_a_disk_writes_none(tmp_path: Path) -> None:
     place.ask(machine.BACK_UP, "now")
     assert place.run().returncode == 0
     assert machine.BACKED_UP not in place.annotations
+
+
+def a_token(place: Place, begins: timedelta) -> None:
+    """Give a pod a token that is valid from a moment before or after now on."""
+    claims = json.dumps({"nbf": int((datetime.now(UTC) + begins).timestamp())}).encode()
+    folder = place.path("/var/lib/kubelet/pods/uid/volumes/kubernetes.io~projected/access")
+    folder.mkdir(parents=True, exist_ok=True)
+    text = f"e30.{b64encode(claims, altchars=b'-_').decode().rstrip('=')}.signature"
+    (folder / "token").write_text(text, encoding="utf-8")
+
+
+def api_server_clock(place: Place, off: timedelta) -> None:
+    """Let the API server's answers have a time of their own."""
+    date = format_datetime(datetime.now(UTC) + off, usegmt=True)
+    curl = place.path("/commands/curl")
+    others = curl.rename(curl.with_name("other-curl"))
+    curl.write_text(
+        f'#!/bin/bash\n[[ " $* " == *" -D "* ]] || exec -a {others} {others} "$@"\n'
+        f"printf 'HTTP/2 200\\r\\ndate: {date}\\r\\n'\n",
+        encoding="utf-8",
+    )
+    curl.chmod(0o755)
+
+
+HOUR = timedelta(hours=1)
+
+
+def test_tokens_that_are_not_valid_yet_are_replaced_by_one_restart_of_the_kubelet(
+    worker: Place,
+) -> None:
+    a_token(worker, HOUR)
+    api_server_clock(worker, -timedelta(seconds=2))
+    assert worker.run().returncode == 0
+    assert worker.calls("systemctl") == ["systemctl restart kubelet"]
+    worker.run()
+    assert worker.calls("systemctl") == ["systemctl restart kubelet"]
+
+
+@pytest.mark.parametrize(
+    ("token", "clock"),
+    [(-HOUR, timedelta()), (HOUR, HOUR), (timedelta(seconds=30), timedelta())],
+    ids=["valid", "the clock is still ahead", "within the leeway"],
+)
+def test_a_kubelet_is_not_restarted_for_other_tokens(
+    worker: Place, token: timedelta, clock: timedelta
+) -> None:
+    a_token(worker, token)
+    api_server_clock(worker, clock)
+    assert worker.run().returncode == 0
+    assert not worker.calls("systemctl")
+
+
+def test_a_token_that_cannot_be_read_hinders_nothing(worker: Place) -> None:
+    a_token(worker, HOUR)
+    file = next(worker.path("/var/lib/kubelet/pods").rglob("token"))
+    file.write_text("no token", encoding="utf-8")
+    assert worker.run().returncode == 0
+    assert not worker.calls("systemctl")
+    assert machine.UNIT_SCHEMA in worker.annotations

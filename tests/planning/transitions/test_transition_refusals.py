@@ -58,6 +58,27 @@ def test_the_only_control_plane_keeps_its_machine(edit: Edit) -> None:
     assert "the only control plane" in str(outcome.refusals)
 
 
+def test_a_node_that_stays_is_not_added_after_another_one_has_left() -> None:
+    before = edited(clustered(planes=1), at("nodePools/workers/count", 2))
+    moved = at("nodePools/workers/firstBlock", 34)
+    outcome = transition(before, edited(before, moved, at("nodePools/workers/count", 1)))
+    assert isinstance(outcome, Refused)
+    assert {refusal.remedy for refusal in outcome.refusals} == {
+        "Take workers-1 out first and run `pulumi up`, then make the rest of this edit."
+    }
+    alone = edited(before, at("nodePools/workers/count", 1))
+    assert steps(transition(alone, edited(alone, moved)))
+
+
+def test_another_order_of_certificate_names_is_no_edit() -> None:
+    names = ["a.example.com", "b.example.com"]
+    before = edited(clustered(), at("kubernetes/endpoint/certSans", names))
+    after = edited(before, at("kubernetes/endpoint/certSans", names[::-1]))
+    assert steps(transition(before, after)) == ()
+    fewer = edited(before, at("kubernetes/endpoint/certSans", names[:1]))
+    assert refused(transition(before, fewer)) == ("kubernetes.endpoint.certSans",)
+
+
 ONE_PLANE = edited(clustered(planes=1), at("nodePools/masters/etcdDisk", {"size": 30}))
 OF_THE_ONLY_PLANE: dict[str, tuple[Edit, str, str]] = {
     "image": (
@@ -529,7 +550,7 @@ def test_a_pool_that_takes_addresses_of_nodes_that_go_and_of_others_has_both_rem
     judged = transition(before, edited(before, at("nodePools/workers/nodes", swapped)))
     assert isinstance(judged, Refused)
     remedies = {refusal.remedy for refusal in judged.refusals}
-    assert "Take first out first and run `pulumi up`, then add second." in remedies
+    assert "Take first out first and run `pulumi up`, then make the rest of this edit." in remedies
     assert any(remedy.startswith("Give third other addresses") for remedy in remedies)
 
 

@@ -1,13 +1,14 @@
-"""The security groups of a guarded fabric: which connections may reach an ENI.
+"""The security groups of a guarded fabric: which connections may leave and reach an ENI.
 
 An nftables table of the family `ip` in the VPC's network namespace. The gateway routes every packet
-between two ENIs, also within a vSwitch, so each passes the hook `forward`. Security groups are
-stateful: answers pass, whatever the rules of their receiver say
-(https://www.alibabacloud.com/help/en/ecs/user-guide/overview-44).
+between two ENIs, also within a vSwitch, so each passes the hook `forward`: first the egress rules
+of its sender, then the ingress rules of its receiver. Security groups are stateful: answers pass,
+whatever the rules say
+(https://www.alibabacloud.com/help/en/ecs/user-guide/security-group-rules).
 
 What the VPC's own services send is not judged: load balancers apply the rules themselves, and the
-packets of an internet CLB (`forwarding`) need no rule. Rules for
-egress, and rules whose peer is a prefix list or an IPv6 network, have no effect here.
+packets of an internet CLB (`forwarding`) need no rule. What an ENI sends to these services is not
+judged either. Rules whose other side is an IPv6 network have no effect here.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import Final
 
-from localcloud.ingress import IngressRule
+from localcloud.group_rule import GroupRule, Network
 from localcloud.machines.control import Interface
 from localcloud.machines.network.filter import Apply, counts
 
@@ -27,6 +28,7 @@ REFUSED: Final = "refused"
 _ENI: Final = re.compile(r"eni-[A-Za-z0-9-]+")
 _PROTOCOLS: Final = frozenset({"icmp", "gre"})
 """Protocols without ports."""
+_DROP: Final = f"counter name {REFUSED} drop"
 
 
 def table() -> str:
@@ -34,11 +36,13 @@ def table() -> str:
     return f"""\
 table ip {TABLE} {{
   counter {REFUSED} {{}}
+  map senders {{ type ipv4_addr : verdict; }}
   map receivers {{ type ipv4_addr : verdict; }}
   chain forward {{
     type filter hook forward priority filter; policy accept;
     ct state established,related accept
     ct status dnat accept
+    ip saddr vmap @senders
     ip daddr vmap @receivers
   }}
 }}
@@ -54,24 +58,32 @@ def rules(interfaces: Iterable[Interface], before: Iterable[str]) -> tuple[str, 
     """
     present = sorted(interfaces, key=lambda eni: eni.id)
     members = _members(present)
-    chains = tuple(_chain(eni) for eni in present)
-    lines = [f"flush map ip {TABLE} receivers"]
+    chains = tuple(name for eni in present for name in (_sending(eni), _receiving(eni)))
+    lines = [f"flush map ip {TABLE} senders", f"flush map ip {TABLE} receivers"]
     # Added first, because a script whose outcome is unknown may have deleted it.
     for chain in sorted({*before, *chains}):
         lines += (f"add chain ip {TABLE} {chain}", f"delete chain ip {TABLE} {chain}")
-    for eni, chain in zip(present, chains, strict=True):
-        lines.append(f"add chain ip {TABLE} {chain}")
-        lines += [f"add rule ip {TABLE} {chain} {rule}" for rule in _judgements(eni, members)]
-        addresses = ", ".join(f"{address} : jump {chain}" for address in eni.ipv4_addresses)
-        lines.append(f"add element ip {TABLE} receivers {{ {addresses} }}")
+    for eni in present:
+        for chain, judgements, ends in (
+            (_sending(eni), _egress(eni, members), "senders"),
+            (_receiving(eni), _ingress(eni, members), "receivers"),
+        ):
+            lines.append(f"add chain ip {TABLE} {chain}")
+            lines += [f"add rule ip {TABLE} {chain} {judgement}" for judgement in judgements]
+            addresses = ", ".join(f"{address} : jump {chain}" for address in eni.ipv4_addresses)
+            lines.append(f"add element ip {TABLE} {ends} {{ {addresses} }}")
     return "\n".join(lines) + "\n", chains
 
 
-def _chain(eni: Interface) -> str:
-    """The chain of an ENI has its id as name. Raises ValueError for what is not one."""
+def _receiving(eni: Interface) -> str:
+    """The chain of what an ENI receives has its id as name. ValueError for what is not one."""
     if not _ENI.fullmatch(eni.id):
         raise ValueError(f"{eni.id!r} is not the id of an ENI.")
     return eni.id
+
+
+def _sending(eni: Interface) -> str:
+    return f"{_receiving(eni)}_out"
 
 
 def _members(interfaces: Iterable[Interface]) -> Mapping[str, Sequence[str]]:
@@ -83,38 +95,54 @@ def _members(interfaces: Iterable[Interface]) -> Mapping[str, Sequence[str]]:
     return members
 
 
-def _judgements(eni: Interface, members: Mapping[str, Sequence[str]]) -> list[str]:
-    """The rules of one ENI in the order in which they decide; what no rule admits is dropped."""
-    # The lowest number decides; at equal priority a drop wins, as `localcloud.ingress.admits`.
-    ordered = sorted(eni.ingress, key=lambda rule: (rule.priority, rule.policy == "accept"))
-    judged = [line for rule in ordered if (line := _judgement(rule, members)) is not None]
-    return [*judged, f"counter name {REFUSED} drop"]
+def _ingress(eni: Interface, members: Mapping[str, Sequence[str]]) -> list[str]:
+    """The rules for what an ENI receives, in their order; what no rule admits is dropped."""
+    judged = (
+        _judgement(rule, f"ip saddr {senders}", "accept")
+        for rule in sorted(eni.ingress, key=_turn)
+        if (senders := _side(rule.source, rule.network, members)) is not None
+    )
+    return [*(line for line in judged if line is not None), _DROP]
 
 
-def _judgement(rule: IngressRule, members: Mapping[str, Sequence[str]]) -> str | None:
+def _egress(eni: Interface, members: Mapping[str, Sequence[str]]) -> list[str]:
+    """The rules for what an ENI sends. What a rule admits is then judged by its receiver's."""
+    judged = (
+        _judgement(rule, f"ip daddr {receivers}", "return")
+        for rule in sorted(eni.egress, key=_turn)
+        if (receivers := _side(rule.destination, rule.network, members)) is not None
+    )
+    return [*(line for line in judged if line is not None), _DROP]
+
+
+def _turn(rule: GroupRule) -> tuple[int, bool]:
+    """The lowest number decides; at equal priority a drop wins, as `localcloud.ingress.admits`."""
+    return rule.priority, rule.policy == "accept"
+
+
+def _judgement(rule: GroupRule, side: str, admitted: str) -> str | None:
     """One rule of nftables; None for a rule that matches nothing here."""
-    senders = _senders(rule, members)
     matched = _matched(rule)
-    if senders is None or matched is None:
+    if matched is None:
         return None
-    verdict = "accept" if rule.policy == "accept" else f"counter name {REFUSED} drop"
-    return f"ip saddr {senders} {matched} {verdict}".replace("  ", " ")
+    verdict = admitted if rule.policy == "accept" else _DROP
+    return f"{side} {matched} {verdict}".replace("  ", " ")
 
 
-def _senders(rule: IngressRule, members: Mapping[str, Sequence[str]]) -> str | None:
-    if isinstance(rule.network, IPv4Network):
-        return str(rule.network)
-    addresses = members.get(rule.source)
+def _side(name: str, network: Network | None, members: Mapping[str, Sequence[str]]) -> str | None:
+    """The addresses of a rule's other side; None where it has none here."""
+    if isinstance(network, IPv4Network):
+        return str(network)
+    addresses = members.get(name)
     return f"{{ {', '.join(addresses)} }}" if addresses else None
 
 
-def _matched(rule: IngressRule) -> str | None:
+def _matched(rule: GroupRule) -> str | None:
     """The protocol and the ports; empty for every packet."""
-    every_port = rule.port_from < 1 and rule.port_to < 1
     match rule.protocol:
         case "all":
             return ""
-        case "tcp" | "udp" if every_port:
+        case "tcp" | "udp" if rule.every_port:
             return f"meta l4proto {rule.protocol}"
         case "tcp" | "udp":
             return f"{rule.protocol} dport {rule.port_from}-{rule.port_to}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import shlex
 from collections.abc import Mapping
 
@@ -11,6 +9,7 @@ import pytest
 
 from tests.components.machines.rollout.rolling import PLANES, document
 from tests.deploying import deploy
+from tests.planning.documents import unpacked
 from tests.recording import Cloud, Secret
 
 pytestmark = pytest.mark.unit
@@ -26,8 +25,7 @@ def environment_of(node: str, state: Mapping[str, Mapping[str, object]]) -> dict
     deployed = deploy(document(3), cloud=Cloud(state=state, lies=stash))
     encoded = deployed.of("Instance")[f"small-{node}"].inputs["userData"]
     assert isinstance(encoded, Secret)
-    files = json.loads(base64.b64decode(str(encoded.value)).decode().partition("\n")[2])
-    text = next(f["content"] for f in files["write_files"] if f["path"].endswith("node.env"))
+    text = unpacked(str(encoded.value)).files["/etc/spiderpool-alicloud/node.env"]
     return dict(shlex.split(line)[0].split("=", 1) for line in text.splitlines())
 
 

@@ -60,8 +60,9 @@ READY_WITHIN: Final = 1200
 """What a run has by default: longer than the API server is away."""
 ZERO: Final = timedelta()
 TWO_HOURS: Final = timedelta(hours=2)
-SILENT_FOR: Final = 60.0
-"""Seconds: kubelets renew their leases every 10, leaders every 2."""
+SILENT_FOR: Final = 240.0
+"""Seconds. Kubelets renew their leases every 10 and leaders every 2, but a token that is not valid
+yet is replaced in up to two minutes, and a pod reads its own token once a minute."""
 CLOCK_WRONG_FOR: Final = 150.0
 """Seconds, unless the run ends before."""
 _IN_ORDER_WITHIN: Final = 300.0

@@ -20,6 +20,7 @@ from typing import Any
 
 from pyroute2 import NetNS  # type: ignore[import-untyped]  # ships no types
 
+from localcloud.egress import EgressRule
 from localcloud.ingress import IngressRule
 from localcloud.machines.control import Interface, LoadBalancer
 from localcloud.machines.network import internet
@@ -249,6 +250,12 @@ def trial(command: tuple[str, ...]) -> Iterator[tuple[str, object]]:
     yield "macvlan", second.connect(far.eni.address, pods["second"])
     yield "counted with macvlan", guard.counts()
 
+    yield from refusals(groups, first, far)
+
+
+def refusals(groups: SecurityGroups, first: Guest, far: Guest) -> Iterator[tuple[str, object]]:
+    """What security groups refuse, by name."""
+    pods = {name: nic.secondary_addresses[0] for name, nic in ENIS.items()}
     with far.opened() as open_connection:
         groups.follow(replace(nic, ingress=()) for nic in ENIS.values())
         yield "without rules", far.connect(pods["first"], pods["far"])
@@ -267,6 +274,21 @@ def trial(command: tuple[str, ...]) -> Iterator[tuple[str, object]]:
     )
     groups.follow([replace(ENIS["first"], ingress=(narrow,)), ENIS["second"], outside])
     yield "from an admitted network", far.connect(pods["first"], pods["far"])
+
+    closed = EgressRule(
+        protocol="tcp",
+        port_from=PORT,
+        port_to=PORT,
+        destination=f"{pods['far']}/32",
+        policy="drop",
+        priority=1,
+    )
+    groups.follow([replace(first.eni, egress=(closed, *first.eni.egress)), far.eni])
+    yield "to a forbidden port", first.connect(pods["far"], pods["first"])
+    yield "to another address", first.connect(far.eni.address, pods["first"])
+    groups.follow([replace(first.eni, egress=()), far.eni])
+    yield "without a rule that lets it out", first.connect(far.eni.address, pods["first"])
+    yield "and its answers to others", far.connect(pods["first"], pods["far"])
 
 
 if __name__ == "__main__":

@@ -122,3 +122,16 @@ def test_a_member_of_another_group_is_refused_until_a_rule_names_its_network(
 ) -> None:
     assert seen["from another group"].startswith("failed")
     assert seen["from an admitted network"] == "192.168.0.13"
+
+
+@pytest.mark.parametrize("attempt", ["to a forbidden port", "without a rule that lets it out"])
+def test_what_an_egress_rule_forbids_does_not_leave(seen: dict[str, Any], attempt: str) -> None:
+    assert seen[attempt].startswith("failed")
+
+
+def test_an_egress_rule_forbids_nothing_else(seen: dict[str, Any]) -> None:
+    assert seen["to another address"] == "172.31.199.11"
+
+
+def test_without_egress_rules_a_machine_still_answers(seen: dict[str, Any]) -> None:
+    assert seen["and its answers to others"] == "192.168.0.13"

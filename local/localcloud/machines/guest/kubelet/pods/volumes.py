@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ROOT: Final = Path("/var/lib/kubelet/pods")
+_PLUGINS: Final = {
+    "configMap": "kubernetes.io~configmap",
+    "downwardAPI": "kubernetes.io~downward-api",
+    "emptyDir": "kubernetes.io~empty-dir",
+    "projected": "kubernetes.io~projected",
+    "secret": "kubernetes.io~secret",
+}
 
 
 class VolumeError(Exception):
@@ -121,7 +128,9 @@ def _volume(
         elif not path.exists():
             path.mkdir(parents=True, exist_ok=True)
         return path
-    folder = _ROOT / str(pod["metadata"]["uid"]) / "volumes" / str(volume["name"])
+    # As the kubelet's volume plugins name it (pkg/volume, `kubernetes.io/projected` and others).
+    plugin = next((name for key, name in _PLUGINS.items() if key in volume), "unknown")
+    folder = _ROOT / str(pod["metadata"]["uid"]) / "volumes" / plugin / str(volume["name"])
     folder.mkdir(parents=True, exist_ok=True)
     folder.parent.chmod(0o700)
     if "emptyDir" in volume:

@@ -1,0 +1,132 @@
+"""The lab's stack: pods of two virtual workers send packets over the VPC, and `verify` judges them.
+
+The workers are real from the firmware to the CNI plugins: kubelet, containerd, multus, Spiderpool's
+agent and coordinator, ipvlan, kube-proxy. The control plane is a set of namespaces. The second half
+breaks one thing each time: the checks that depend on it fail, and no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from localcloud.virtual.failure import PreparationError
+from tests.engine.machines.lab import (
+    FOREIGN,
+    Lab,
+    another_mac,
+    available,
+    failed,
+    sending_from,
+    served_from,
+    without_marks,
+    without_masquerading,
+    without_source_routing,
+    without_the_rule_for_pings,
+)
+
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(9000)]
+
+NOT_IN_THIS_STACK = {"egress-ipv6", "snapshots"}
+"""Checks of what the lab's stack does not have."""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    try:
+        variables = available()
+    except PreparationError as error:
+        pytest.skip(str(error))
+    if variables is None:
+        pytest.skip("The node's programs are not built: `python -m toolchain ensure --node`.")
+    lab = Lab.deploy(tmp_path_factory.mktemp("lab") / "home", variables)
+    try:
+        yield lab
+    finally:
+        lab.cloud.kill_everything()
+
+
+def test_every_check_passes(lab: Lab) -> None:
+    outcomes = {name: check["verdict"] for name, check in lab.verdicts().items()}
+    assert {n for n, outcome in outcomes.items() if outcome != "passed"} == NOT_IN_THIS_STACK
+    assert {outcomes[name] for name in NOT_IN_THIS_STACK} == {"not run"}
+
+
+@pytest.mark.parametrize("node", ["worker", "second"])
+def test_a_service_answers_pods_of_the_other_node_and_its_own_backend(lab: Lab, node: str) -> None:
+    with served_from(lab, node):
+        checks = lab.verdicts()
+    assert checks["cluster-ip"]["verdict"] == "passed"
+
+
+def test_no_frame_of_the_pods_was_dropped(lab: Lab) -> None:
+    frames = lab.frames()
+    assert frames["passed"] > 0
+    assert (frames["foreign_mac"], frames["foreign_address"]) == (0, 0)
+
+
+def test_a_node_without_source_routing_answers_by_the_wrong_nic_and_is_not_heard(lab: Lab) -> None:
+    address = lab.cloud.outputs()["nodes"]["master"]["interfaces"]["eth1"]["primary"]
+    before = lab.frames()["foreign_address"]
+    with without_source_routing(lab, "master", address):
+        checks = lab.verdicts()
+    assert failed(checks) == {"pod-to-other-nodes"}
+    details = checks["pod-to-other-nodes"]["details"]
+    assert all(f"gets no answer from node master on eth1 {address}" in line for line in details)
+    assert "per-NIC source routing is missing" in checks["pod-to-other-nodes"]["likelyCause"]
+    assert lab.frames()["foreign_address"] > before
+
+
+def test_a_security_group_without_a_rule_for_pings_fails_what_crosses_the_vpc(lab: Lab) -> None:
+    before = lab.frames()["refused"]
+    with without_the_rule_for_pings(lab):
+        checks = lab.verdicts()
+    assert failed(checks) == {
+        "pod-to-other-nodes",
+        "pod-to-pod-same-network",
+        "pod-to-pod-other-network",
+        "pod-to-pod-other-network-across-nodes",
+    }
+    cause = checks["pod-to-other-nodes"]["likelyCause"]
+    assert "the security group does not let its members in" in cause
+    assert lab.frames()["refused"] > before
+
+
+def test_a_pod_that_sends_from_an_address_that_its_eni_does_not_have_is_not_heard(lab: Lab) -> None:
+    before = lab.frames()["foreign_address"]
+    with sending_from(lab, "worker", FOREIGN):
+        checks = lab.verdicts()
+    assert {"pod-to-other-nodes", "pod-to-pod-same-network", "egress"} <= failed(checks)
+    cause = checks["pod-to-other-nodes"]["likelyCause"]
+    assert "an address or a MAC that their ENI does not have" in cause
+    assert lab.frames()["foreign_address"] > before
+
+
+def test_pods_that_send_from_a_mac_that_their_eni_does_not_have_are_not_heard(lab: Lab) -> None:
+    before = lab.frames()["foreign_mac"]
+    with another_mac(lab, "worker", "eth1"):
+        checks = lab.verdicts()
+    assert "pod-to-pod-other-network" in failed(checks)
+    assert "macvlan" in checks["pod-to-pod-other-network"]["likelyCause"]
+    assert lab.frames()["foreign_mac"] > before
+
+
+def test_without_the_coordinators_marks_nobody_outside_gets_an_answer(lab: Lab) -> None:
+    with without_marks(lab, "worker", "second"):
+        checks = lab.verdicts()
+    assert {"load-balancer-tcp", "client-address-kept"} <= failed(checks)
+    assert "coordinator's marks" in checks["load-balancer-tcp"]["likelyCause"]
+
+
+def test_without_masquerading_a_service_whose_backend_is_elsewhere_does_not_answer(
+    lab: Lab,
+) -> None:
+    with served_from(lab, "second"), without_masquerading(lab):
+        checks = lab.verdicts()
+    assert {"services-masqueraded", "cluster-ip"} <= failed(checks)
+    assert "masqueradeAll" in checks["cluster-ip"]["likelyCause"]
+
+
+def test_afterwards_everything_passes_again(lab: Lab) -> None:
+    assert failed(lab.verdicts()) == set()
