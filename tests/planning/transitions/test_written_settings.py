@@ -53,12 +53,12 @@ def test_ordinary_text_has_no_quotes(text: str) -> None:
             "Write kubernetes.endpoint.certSans: [api.example.com].",
         ),
         (
-            edited(clustered(planes=1), at("nodePools/masters/keyPair", "1234")),
+            edited(clustered(planes=1), at("nodePools/masters/keyPair", "yes")),
             at("nodePools/masters/keyPair", None),
-            'Write nodePools.masters.keyPair: "1234".',
+            'Write nodePools.masters.keyPair: "yes".',
         ),
     ],
-    ids=["a number that is text", "a list", "a setting of an only control plane"],
+    ids=["a number that is text", "a list", "a setting of the only control plane"],
 )
 def test_a_remedy_has_the_value_as_the_file_had_it(
     before: Document, edit: Edit, remedy: str
