@@ -127,7 +127,7 @@ def _node(
         spot=pool.spot,
         charge_type=pool.charge_type,
         force_delete=pool.force_delete,
-        deletion_protection=_is_kept(config, pool),
+        deletion_protection=_has_deletion_protection(config, pool),
         ram_role=pool.ram_role,
         labels=dict(sorted({**pool.labels, **own.labels}.items())),
         taints=_taints(pool),
@@ -168,8 +168,8 @@ def _repels(node: NodePlan) -> bool:
     return any(taint.effect != "PreferNoSchedule" for taint in node.taints)
 
 
-def _is_kept(config: ClusterConfig, pool: NodePoolConfig) -> bool:
-    """Whether a machine has deletion protection by default: only if it is never replaced.
+def _has_deletion_protection(config: ClusterConfig, pool: NodePoolConfig) -> bool:
+    """Whether a machine has deletion protection; by default only if it is never replaced.
 
     The cloud refuses to delete an instance with deletion protection (ECS, DeleteInstance).
     """

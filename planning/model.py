@@ -158,7 +158,7 @@ class AddressCounting:
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterPlan:
-    """The whole of one stack."""
+    """The plan of one stack."""
 
     name: str
     profile: Profile

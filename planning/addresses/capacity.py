@@ -137,8 +137,8 @@ def gateways_have_room(plan: ClusterPlan) -> Iterator[Problem]:
                 path=f"network.subnets.{vswitch.subnet}.zones.{vswitch.zone}.cidr",
                 value=str(vswitch.cidr),
                 rule=f"It has {-free[key]} addresses too few for its NICs and {', '.join(users)}. "
-                "An "
-                "NLB takes three addresses of each of its vSwitches, a CLB and a NAT gateway one.",
+                "An NLB takes three addresses of each of its vSwitches, a CLB and a NAT gateway "
+                "one.",
                 remedy="Write a larger range, or name another subnet for some of them.",
             )
 

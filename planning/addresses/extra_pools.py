@@ -25,7 +25,7 @@ def extra_pools_lie_in_their_node(config: ClusterConfig, layout: Layout) -> Iter
             try:
                 addresses = set(numbers(text))
             except ValueError:
-                continue  # `config.rules` says so
+                continue  # `config.rules` reports it
             rest -= addresses
             if not addresses <= own:
                 shown = ", ".join(canonical_ranges(placed.pods.planned)) or "none"

@@ -7,32 +7,20 @@ never one of the ten addresses that Alibaba Cloud reserves in a /64, the first a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 
-from planning.addresses.canonical import canonical_ranges
 from planning.model import InterfacePlan
 
 VSWITCH_PREFIX = 64
-VPC_PREFIX = 56
 IPV4_BITS = 2**32 - 1
 """The bits of an IPv6 address that are its IPv4 twin."""
-RESERVED_AT_END = 9
-"""VPC documentation, CreateVSwitchCidrReservation: the first and the last nine addresses."""
-
-
-def vswitch_network(vpc: IPv6Network, index: int) -> IPv6Network:
-    """The /64 number `index` of a VPC's /56, as the cloud cuts it."""
-    if vpc.prefixlen != VPC_PREFIX:
-        raise ValueError(f"{vpc} is not a /56, as every IPv6 range of a VPC is")
-    if not 0 <= index < 2 ** (VSWITCH_PREFIX - VPC_PREFIX):
-        raise ValueError(f"index {index} is outside of a /56, which holds 0 to 255")
-    start = int(vpc.network_address) + (index << (128 - VSWITCH_PREFIX))
-    return IPv6Network((start, VSWITCH_PREFIX))
 
 
 def twin(network: IPv6Network, address: IPv4Address) -> IPv6Address:
-    """The IPv6 address that goes with an IPv4 address in this vSwitch."""
+    """The IPv6 address that goes with an IPv4 address in this vSwitch.
+
+    Raises ValueError if `network` is not a /64.
+    """
     if network.prefixlen != VSWITCH_PREFIX:
         raise ValueError(f"{network} is not a /64, as every IPv6 range of a vSwitch is")
     return IPv6Address(int(network.network_address) + int(address))
@@ -44,11 +32,6 @@ def interface_addresses(network: IPv6Network, interface: InterfacePlan) -> tuple
         twin(network, interface.primary),
         *(twin(network, a) for a in interface.pods.planned),
     )
-
-
-def pool_ranges(network: IPv6Network, addresses: Iterable[IPv4Address]) -> tuple[str, ...]:
-    """Canonical ranges of the pods' IPv6 addresses; small, as Spiderpool wants them."""
-    return canonical_ranges(twin(network, a) for a in addresses)
 
 
 def gateway(network: IPv6Network) -> IPv6Address:

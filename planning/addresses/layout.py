@@ -219,7 +219,7 @@ class _Work:
         size = at.pool.prefix_block_size
         blocks = prefixes_for(at.interface.pod_addresses)
         if reservation is None or blocks * PREFIX_SIZE > size:
-            return None  # `config.rules` says so
+            return None  # `config.rules` reports it
         slot = block(int(reservation.network_address), size, index - DEFAULT_FIRST_BLOCK)
         if not slot.within(span_of(reservation)):
             if (at.member.pool, at.key) in self.outside:

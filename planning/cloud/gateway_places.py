@@ -89,9 +89,9 @@ def _added(config: ClusterConfig) -> VSwitchPlan | Problem:
     zone = config.network.nat.zone or home_zone(config)
     zones = {zone for subnet in config.network.subnets.values() for zone in subnet.zones}
     zone = zone or min(zones, default=None)
-    cidr = _last(vpc.cidr)
-    if vpc.id is not None or zone is None or cidr is None or _neighbours(config, cidr):
-        return _demanded(config, zone)
+    cidr = _end_of(vpc.cidr)
+    if vpc.id is not None or zone is None or cidr is None or _is_taken(config, cidr):
+        return _no_room(config, zone)
     return VSwitchPlan(
         key=vswitch_key(GATEWAYS, zone),
         subnet=GATEWAYS,
@@ -104,7 +104,7 @@ def _added(config: ClusterConfig) -> VSwitchPlan | Problem:
     )
 
 
-def _demanded(config: ClusterConfig, zone: str | None) -> Problem:
+def _no_room(config: ClusterConfig, zone: str | None) -> Problem:
     """The problem that no subnet can be added: the VPC is adopted, or its end is in use."""
     free = next(_free(config), None)
     adopted = config.network.vpc.id is not None
@@ -127,14 +127,14 @@ def _demanded(config: ClusterConfig, zone: str | None) -> Problem:
     )
 
 
-def _last(cidr: IPv4Network) -> IPv4Network | None:
+def _end_of(cidr: IPv4Network) -> IPv4Network | None:
     if cidr.prefixlen >= _SIZE:
         return None
     size = 2 ** (32 - _SIZE)
     return IPv4Network((int(cidr.broadcast_address) + 1 - size, _SIZE))
 
 
-def _neighbours(config: ClusterConfig, cidr: IPv4Network) -> bool:
+def _is_taken(config: ClusterConfig, cidr: IPv4Network) -> bool:
     return any(
         vswitch.cidr.overlaps(cidr)
         for subnet in config.network.subnets.values()
@@ -154,5 +154,5 @@ def _free(config: ClusterConfig) -> Iterator[IPv4Network]:
             if start % size or not 0 <= start < 2**32:
                 continue
             block = IPv4Network((start, _SIZE))
-            if block.subnet_of(whole) and not _neighbours(config, block):
+            if block.subnet_of(whole) and not _is_taken(config, block):
                 yield block

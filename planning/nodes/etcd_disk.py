@@ -11,8 +11,8 @@ PROGRAM: Final = "/etc/spiderpool-alicloud/etcd-disk.sh"
 SERVICE: Final = "spiderpool-alicloud-etcd-disk"
 """The systemd service that mounts the disk before the kubelet starts etcd."""
 RESTORE: Final = "SPIDERPOOL_ALICLOUD_RESTORE"
-"""Environment variable of a run that makes the cluster again: the id of the snapshot that the first
-control plane's disk is created from (docs/decisions/restore.md)."""
+"""Environment variable of a run that rebuilds the cluster: the id of the snapshot from which the
+first control plane's disk is created (docs/decisions/restore.md)."""
 SERVICE_FILE: Final = f"""\
 [Unit]
 Description=Mounts etcd's own disk

@@ -44,8 +44,9 @@ KUBELET_DEFAULTS: Final = {
     "tlsCipherSuites": list(SAFE_CIPHERS),
     "tlsMinVersion": OLDEST_TLS,
 }
-"""What every kubelet has in addition to kubeadm's own settings, which are no anonymous requests and
-authorization by the API server. A stack file may set others under `kubernetes.kubelet`."""
+"""What every kubelet has in addition to kubeadm's own settings: kubeadm refuses anonymous requests
+and leaves authorization to the API server. A stack file may set others under
+`kubernetes.kubelet`."""
 TOKEN_LASTS: Final = timedelta(hours=1)
 """How long a bootstrap token is valid at most, from when its Secret is written."""
 CLUSTER_DOMAIN: Final = "cluster.local"

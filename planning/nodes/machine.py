@@ -78,7 +78,8 @@ ENCRYPTION_KEYS: Final = "spiderpool-alicloud.io/encryption-keys"
 runs, separated by spaces, the one that encrypts first. Absent where the API server takes no keys
 because an earlier release created its cluster."""
 MEMBERS_FORGOTTEN: Final = "spiderpool-alicloud.io/members-forgotten"
-"""Annotation of a control plane, written by the node: those addresses, once they have no member."""
+"""Annotation of a control plane, written by the node: the addresses of `FORGET_MEMBERS`, once etcd
+has no member there."""
 
 
 RENEW_CERTIFICATES: Final = "spiderpool-alicloud.io/renew-certificates"

@@ -103,8 +103,8 @@ def dump_secrets(secrets: ClusterSecrets) -> str:
     for key, attribute in _TEXTS.items():
         document[key] = getattr(secrets, attribute)
     if secrets.webhook_next is not None:
-        coming = secrets.webhook_next
-        document[_NEXT] = {"certificate": coming.certificate, "key": coming.key}
+        upcoming = secrets.webhook_next
+        document[_NEXT] = {"certificate": upcoming.certificate, "key": upcoming.key}
     document[_ENCRYPTION] = " ".join(secrets.encryption_keys)
     return json.dumps(document, indent=1) + "\n"
 
@@ -127,13 +127,13 @@ def parse_secrets(text: str) -> ClusterSecrets:
         for key, attribute in _PAIRS.items()
     }
     texts = {attribute: _text(document, key) for key, attribute in _TEXTS.items()}
-    coming = None
+    upcoming = None
     if _NEXT in document:
-        coming = KeyPair(
+        upcoming = KeyPair(
             certificate=_text(document, _NEXT, "certificate"), key=_text(document, _NEXT, "key")
         )
     names = tuple(_text(document, _ENCRYPTION).split()) or (PLAIN,)
-    secrets = ClusterSecrets(**pairs, **texts, webhook_next=coming, encryption_keys=names)  # type: ignore[arg-type]  # keys are its fields
+    secrets = ClusterSecrets(**pairs, **texts, webhook_next=upcoming, encryption_keys=names)  # type: ignore[arg-type]  # keys are its fields
     problems = _content_problems(secrets)
     if problems:
         raise SecretsError(tuple(problems))

@@ -96,7 +96,7 @@ WantedBy=timers.target
 """
 
 
-def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
+def user_data(  # noqa: PLR0913  # one parameter for each fact that only the cloud knows
     plan: ClusterPlan,
     node: str,
     *,
@@ -126,8 +126,8 @@ def user_data(  # noqa: PLR0913  # what only the cloud knows comes one by one
         earlier_addresses: node → its primary address before this run, where other control planes
             may not have their new ones yet.
         etcd_disk_serial: serial number of the disk that etcd's data is on; None without one.
-        restore: the snapshot of which the first control plane makes the cluster again, on a disk
-            that has its content; None in every other run.
+        restore: id of the snapshot from which the first control plane rebuilds the cluster; its
+            disk for etcd was created from it. None in every other run.
 
     Raises:
         ConfigError: over `LIMIT`.
@@ -269,11 +269,10 @@ def _tar_entry(path: str, content: str, mode: str | None) -> bytes:
 
 @cache
 def _script(name: str) -> str:
-    """A script as short as it can be read by bash: without comments, blank lines and indentation.
+    """A script without comments, blank lines and indentation.
 
-    Those are for readers of this repository, and would take a quarter of `LIMIT`. A Python text in
-    a script, from a line that ends in `='` to one that begins with `'`, is indented by one space a
-    level instead of four.
+    They would take a quarter of `LIMIT`. A Python text in a script, from a line that ends in `='`
+    to one that begins with `'`, is indented by one space a level instead of four.
     """
     kept: list[str] = []
     python = False

@@ -24,7 +24,6 @@ from planning.spiderpool.value_checks import COORDINATOR_FIELDS, value_problems
 
 API_VERSION: Final = "spiderpool.spidernet.io/v2beta1"
 NAMESPACE: Final = SPIDERPOOL_NAMESPACE
-RELEASE_NAME: Final = "spiderpool"
 
 Values = dict[str, object]
 

@@ -47,13 +47,13 @@ REASONS: Final[Mapping[Path, str]] = {
     ("ipam", "spiderSubnet", "autoPool", "enable"): _SUBNETS,
     ("ipam", "gc", "enabled"): "Without it the addresses of a lost node's pods stay taken.",
     ("coordinator", "enabled"): "Without it pods reach no service.",
-    ("coordinator", "name"): "Spiderpool's controller follows the coordinator of this name.",
+    ("coordinator", "name"): "Spiderpool's controller reads the coordinator of this name.",
     ("coordinator", "mode"): "With auto each pod is set up by its own NIC.",
     ("coordinator", "podCIDRType"): "There is no overlay: the cluster's dummy pod range must never "
     "be routed to the host.",
     ("coordinator", "tunePodRoutes"): "A pod with two NICs would answer on the wrong one.",
-    ("multus", "enableMultusConfig"): "NICs reach pods as SpiderMultusConfigs.",
-    ("multus", "multusCNI", "install"): "NICs reach pods by multus.",
+    ("multus", "enableMultusConfig"): "Pods get their NICs from SpiderMultusConfigs.",
+    ("multus", "multusCNI", "install"): "Pods get their NICs from multus.",
     ("multus", "multusCNI", "uninstall"): "Pods that still run would lose their way out.",
     (
         "multus",

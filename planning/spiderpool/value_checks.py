@@ -96,7 +96,7 @@ def _strange(values: Mapping[str, object]) -> Iterator[Problem]:
         if limit is not None:
             rule, remedy = limit.reason, limit.instead
         else:
-            rule = f"{wrong}. Helm would take it in silence."
+            rule = f"{wrong}. Helm would accept it without an error."
             remedy = "Take it out, or look it up in the chart's values.yaml."
         yield Problem(path=path_in_file(path), value=None, rule=rule, remedy=remedy)
 
@@ -152,7 +152,7 @@ def _hijacked(plan: ClusterPlan, path: str, text: object) -> Iterator[Problem]:
             path=path,
             value=_shown(text),
             rule="Not a valid network.",
-            remedy="Write the network address and the length of its prefix, as 169.254.0.0/16.",
+            remedy="Write a network address with its prefix length, for example 169.254.0.0/16.",
         )
         return
     vpc = plan.network.vpc
@@ -161,9 +161,9 @@ def _hijacked(plan: ClusterPlan, path: str, text: object) -> Iterator[Problem]:
             yield Problem(
                 path=path,
                 value=str(network),
-                rule=f"It overlaps the VPC's range {cidr}: packets between pods would take the way "
-                "over the host, and their answers another one.",
-                remedy="Take it out, or write a part that is outside of the VPC.",
+                rule=f"It overlaps the VPC's range {cidr}: packets between pods would go through "
+                "the host, and their answers would take another path.",
+                remedy="Remove it, or write a range outside of the VPC.",
             )
             return
 

@@ -58,19 +58,20 @@ def pools_problems(specs: Mapping[str, Spec], *, ipv6: bool = True) -> tuple[Pro
     Pools of one subnet are compared in order of their addresses, so a thousand pools are quick.
     """
     problems: list[Problem] = []
-    lots: dict[str, list[tuple[Range, str]]] = {}
+    ranges_by_subnet: dict[str, list[tuple[Range, str]]] = {}
     for name, spec in specs.items():
         verdict = judge(spec, others={}, ipv6=ipv6)
         problems += [_under(name, p) for p in (*verdict.webhook, *verdict.ours)]
         if verdict.accepted:
             subnet, ranges = subnet_and_ranges(spec, ipv6=ipv6)
-            lots.setdefault(str(subnet), []).extend((range_, name) for range_ in ranges)
-    for lot in lots.values():
-        ordered = sorted(lot, key=lambda entry: (entry[0].first, entry[0].last, entry[1]))
+            entries = ranges_by_subnet.setdefault(str(subnet), [])
+            entries.extend((range_, name) for range_ in ranges)
+    for entries in ranges_by_subnet.values():
+        ordered = sorted(entries, key=lambda entry: (entry[0].first, entry[0].last, entry[1]))
         for (low, one), (high, other) in pairwise(ordered):
             if high.first <= low.last and one != other:
                 problems.append(_under(other, overlap_problem(one, [high.text])))
-    problems += _overlapping_subnets(lots)
+    problems += _overlapping_subnets(ranges_by_subnet)
     return tuple(problems)
 
 
@@ -81,7 +82,7 @@ def _overlapping_subnets(subnets: Iterable[str]) -> Iterator[Problem]:
             yield problem(
                 "subnet",
                 high,
-                f"it overlaps with subnet {low} of other pools; a vSwitch has one exact range.",
+                f"It overlaps subnet {low} of other pools; a vSwitch has one exact range.",
                 "Write the vSwitch's own CIDR block in every pool.",
             )
 

@@ -139,7 +139,7 @@ def _mutated(spec: Spec, version: int) -> Spec:
         if len(entries) > 1:
             sorted_ranges = _sorted_ranges(entries, version)
             if sorted_ranges is None:
-                break  # its error ends the mutation, and only a log says so
+                break  # its error ends the mutation, and only a log mentions it
             changed[field] = sorted_ranges
     return changed
 
@@ -229,7 +229,7 @@ def _gateway(spec: Spec, version: int, subnet: Network) -> None:
         raise _refused(
             "gateway",
             text,
-            f"A gateway is an address of {subnet}; link-local ones are none.",
+            f"A gateway is an address of {subnet}, and not link-local.",
             "Write the vSwitch's gateway, its third address from the end.",
         )
     if any(_spells(entry, str(text), address) for entry in texts(spec.get("excludeIPs"))):
@@ -273,7 +273,7 @@ def _routes(spec: Spec, version: int, subnet: Network) -> None:
                 f"{path}.dst",
                 dst,
                 f"A destination is a CIDR block of IPv{version}.",
-                "Write one, as 10.0.0.0/8.",
+                "Write one, for example 10.0.0.0/8.",
             )
         if address is None or address.version != version or address not in subnet:
             raise _refused(

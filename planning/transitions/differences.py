@@ -34,9 +34,6 @@ def _differences(
             continue
         if isinstance(one, Mapping) and isinstance(other, Mapping):
             yield from _differences(one, other, here)
-        elif isinstance(one, Mapping) or isinstance(other, Mapping):
-            # The whole object is added or removed.
-            yield Difference(key=here, before=text(one), after=text(other))
         else:
             yield Difference(key=here, before=text(one), after=text(other))
 

@@ -1,8 +1,8 @@
 """The machines of a stack, read from its state: what no recorded plan has.
 
 Earlier releases recorded the workers' names and what workers are made from, and nothing of control
-planes. Their instances and ENIs are in the state all the same, with the values they have. A plan
-that an interrupted run recorded at its beginning does not describe the machines, either.
+planes. Their instances and ENIs are in the state nevertheless, with their current values. A plan
+that an interrupted run recorded at its beginning does not describe the machines either.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def check_edit(before: Record | EarlierRelease, after: Record, cluster: Cluster)
 
 
 def _new_machines(nodes: Part) -> frozenset[str]:
-    """Nodes that get a machine. An only control plane keeps its own in an upgrade."""
+    """Nodes that get a machine. The only control plane keeps its machine in an upgrade."""
     kinds = AddNode | ReplaceControlPlane | ReplaceWorker
     return frozenset(step.node for _, step in nodes.steps if isinstance(step, kinds))
 
@@ -170,7 +170,7 @@ def _first_refusal(
     path: str = "nodePools",
     rule: str,
     reason: str,
-    remedy: str = "Take the edit back, run `pulumi up`, then make the edit and run it again.",
+    remedy: str = "Revert the edit, run `pulumi up`, then make the edit and run it again.",
 ) -> Refusal:
     return Refusal(
         path=path,

@@ -1,6 +1,6 @@
 """docs/transitions.md, written from the table of answers.
 
-`python -m operations config transitions` prints it; a test holds the page in step.
+`python -m operations config transitions` prints it; a test checks that the page is up to date.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ Every edit of a deployed stack is checked before anything happens, in `pulumi pr
 ([why](decisions/transitions.md)). `python -m operations plan --config FILE --against STACK` gives
 the same answer without an engine, `python -m operations diff BASE HEAD` for two commits.
 
-A setting that differs is looked up here; what a release changes in a default is an edit like any
-other, and its note under **Required action** says so.
+The table has the answer for each setting. A new default in a release is an edit like any other, and
+the release notes list it under **Required action**.
 
 | answer | workers | control planes |
 |---|---|---|
@@ -27,7 +27,7 @@ other, and its note under **Required action** says so.
 
 _MEANING: Final = {
     Kind.NOTHING: ("Nothing that is deployed has the setting.", "The same."),
-    Kind.IN_PLACE: ("It changes under everything that runs, and nothing notices.", "The same."),
+    Kind.IN_PLACE: ("It changes while everything runs, without an interruption.", "The same."),
     Kind.CREATED: ("Something other than a node is created or removed.", "The same."),
     Kind.REMADE: ("A resource is deleted and created again; nothing is lost.", "The same."),
     Kind.NEW_ADDRESS: (
@@ -38,25 +38,28 @@ _MEANING: Final = {
     Kind.RUNNING: ("The node's own unit applies it while its pods run, node by node.", "The same."),
     Kind.RESTART: (
         "Drained, stopped and started, one worker at a time; disk and addresses stay.",
-        "Stopped and started, one at a time. An only one is away for as long.",
+        "Stopped and started, one at a time. The API server of an only one is away meanwhile.",
     ),
     Kind.ROLLS: (
         "Drained and replaced by a new machine, one worker at a time.",
-        "Replaced one at a time, with etcd whole before and after each. The only one is refused.",
+        (
+            "Replaced one at a time, with every member of etcd healthy before and after. Refused "
+            "for the only one."
+        ),
     ),
     Kind.ADDRESSES: (
         (
-            "IP pools give addresses up before NICs do, and take them after. To take one that a "
+            "IP pools give up addresses before NICs do, and take new ones after. An address that a "
             "pod holds is refused, with the pod's name."
         ),
         "The same.",
     ),
     Kind.NODES: (
         "New ones join; leaving ones are drained first.",
-        "Members join and leave etcd one by one. Coming and going in one edit is refused.",
+        "They join and leave etcd one by one. An edit that adds and removes some is refused.",
     ),
     Kind.VERSION: (
-        "One version after the other, never back; control planes before workers.",
+        "One version after the other, never a downgrade; control planes before workers.",
         "One at a time. The only one is upgraded on its machine.",
     ),
     Kind.REFUSED: (

@@ -24,7 +24,7 @@ _VERSION = re.compile(r"^v?(\d+)\.(\d+)\.(\d+)(?:[-+].*)?$")
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Version:
-    """Three numbers, compared as such."""
+    """Three numbers, compared one by one."""
 
     major: int
     minor: int
@@ -130,15 +130,14 @@ def kubernetes_problem(before: Version, after: Version) -> str | None:
     """Why a cluster cannot go from one version to the other in one step; None when it can."""
     if after < before:
         return (
-            f"Kubernetes {before} cannot become {after}: a cluster never goes back, because etcd "
-            f"keeps objects in the newer form. Write kubernetes.version: {before} or later."
+            f"Kubernetes {before} cannot become {after}: a cluster cannot be downgraded, because "
+            f"etcd keeps objects in the newer form. Write kubernetes.version: {before} or later."
         )
     if after.major != before.major or after.minor - before.minor > 1:
         between = f"{before.major}.{before.minor + 1}"
         return (
             f"Kubernetes {before} cannot become {after} in one step: minors are taken one at a "
-            "time. "
-            f"Write the newest {between} first, upgrade, and go on."
+            f"time. Write the newest {between} first, upgrade, and continue from there."
         )
     return None
 
@@ -152,7 +151,7 @@ def spiderpool_problem(before: Version, after: Version) -> str | None:
     for version, what in ((before, "is deployed"), (after, "is asked for")):
         if version not in table:
             return (
-                f"Spiderpool {version} {what}, and this program knows the way {path} only. "
+                f"Spiderpool {version} {what}, but this program only knows the upgrades {path}. "
                 "Upgrade with a release of this program that knows both."
             )
     if after < before:
@@ -163,8 +162,8 @@ def spiderpool_problem(before: Version, after: Version) -> str | None:
     if table.index(after) - table.index(before) > 1:
         between = table[table.index(before) + 1]
         return (
-            f"Spiderpool {before} cannot become {after} in one step: the way is {path}. Write "
-            f"spiderpool.chart.version: {between} first."
+            f"Spiderpool {before} cannot become {after} in one step: the upgrades are {path}. "
+            f"Write spiderpool.chart.version: {between} first."
         )
     return None
 
@@ -222,7 +221,7 @@ def _kubernetes_problems(
             problems.append(f"{plane}: {problem}")
     if running.cluster > after:
         problems.append(
-            f"kubeadm's ConfigMap says {running.cluster}, which is newer than {after}: an upgrade "
+            f"kubeadm's ConfigMap has {running.cluster}, which is newer than {after}: an upgrade "
             f"to it has begun. Write kubernetes.version: {running.cluster} and finish it."
         )
     oldest = min(running.api_servers.values(), default=after)

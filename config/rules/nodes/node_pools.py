@@ -24,7 +24,6 @@ MAX_NAME = 63
 MIN_NAME = 2
 """Characters of a host name (ECS, RunInstances: 2 to 64 on Linux, no two hyphens in a row)."""
 
-MAX_ORDINAL = 65535
 PRICE_DECIMALS = 3
 MAX_NODES = 5000
 """Nodes that Kubernetes supports in a cluster

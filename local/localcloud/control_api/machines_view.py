@@ -209,7 +209,7 @@ def _load_balancer(store: Store, balancer: LoadBalancer) -> dict[str, Any]:
 
 
 def _internet_balancers(store: Store) -> list[dict[str, Any]]:
-    """The internet CLBs that have backends, each in the VPC of these: it belongs to none itself."""
+    """The internet CLBs that have backends, each in its backends' VPC, as it has none itself."""
     views: list[dict[str, Any]] = []
     for balancer in sorted(store.all(LoadBalancer), key=lambda b: b.id):
         if balancer.address_type != "internet" or balancer.status != "active":
@@ -237,7 +237,7 @@ def _internet_balancers(store: Store) -> list[dict[str, Any]]:
     return views
 
 
-def _nlb_listener(  # noqa: PLR0913, PLR0917  # what decides about one listener in one zone
+def _nlb_listener(  # noqa: PLR0913, PLR0917  # they decide about one listener in one zone
     store: Store,
     balancer: NetworkLoadBalancer,
     zone: NlbZone,
@@ -318,6 +318,85 @@ def _translations(store: Store, nat: NatGateway, now: float) -> list[dict[str, A
     ]
 
 
+def _all_balancers(store: Store, now: float) -> list[dict[str, Any]]:
+    """The CLBs of VPCs, the internet CLBs, and the NLBs zone by zone."""
+    return [
+        *(
+            _load_balancer(store, b)
+            for b in sorted(store.all(LoadBalancer), key=lambda b: b.id)
+            if b.vpc_id and b.address_type == "intranet" and b.status == "active"
+        ),
+        *_internet_balancers(store),
+        *(
+            zone
+            for b in sorted(store.all(NetworkLoadBalancer), key=lambda b: b.id)
+            if b.life.at(now) in {"Active", "Configuring"}
+            for zone in _nlb_zones(store, b, now)
+        ),
+    ]
+
+
+def _addresses(store: Store, instances: list[Instance]) -> list[dict[str, Any]]:
+    """Public addresses: the EIPs, and the instances' static addresses."""
+    return [
+        *(
+            {
+                "id": e.id,
+                "ip": e.ip,
+                "instance_id": e.instance_id,
+                "instance_type": e.instance_type,
+            }
+            for e in sorted(store.all(Eip), key=lambda e: e.id)
+        ),
+        *(
+            {"id": i.id, "ip": i.public_ip, "instance_id": i.id, "instance_type": ECS_INSTANCE}
+            for i in instances
+            if i.public_ip
+        ),
+    ]
+
+
+def _view(store: Store, cloud: Cloud, now: float) -> dict[str, Any]:
+    instances = sorted(store.all(Instance), key=lambda i: (i.created, i.id))
+    return {
+        "instances": [_instance(store, cloud, i, now) for i in instances],
+        "disks": [
+            _data_disk(d) for d in sorted(store.all(Disk), key=lambda d: d.id) if d.kind == "data"
+        ],
+        "snapshots": [
+            {"id": s.id, "disk": s.disk_id}
+            for s in sorted(store.all(Snapshot), key=lambda s: (s.created, s.id))
+            if s.disk_kind == "data"
+        ],
+        "load_balancers": _all_balancers(store, now),
+        "translations": [
+            translation
+            for nat in sorted(store.all(NatGateway), key=lambda n: n.id)
+            for translation in _translations(store, nat, now)
+        ],
+        "public_ipv6_addresses": [
+            {"vpc_id": address.vpc_id, "address": address.address}
+            for bandwidth in sorted(store.all(Ipv6Bandwidth), key=lambda b: b.id)
+            if (address := store.find(Ipv6Address, bandwidth.address_id)) is not None
+        ],
+        "addresses": _addresses(store, instances),
+    }
+
+
+def _next_change(store: Store, now: float) -> float | None:
+    """When a status in the view next changes by itself, in seconds since 1970; None for never."""
+    lives = [
+        *(i.life for i in store.all(Instance)),
+        *(d.life for d in store.all(Disk)),
+        *(b.life for b in store.all(NetworkLoadBalancer)),
+        *(s.life for s in store.all(SnatEntry)),
+        *(x.life for x in store.all(NlbListener)),
+        *(s.life for g in store.all(NlbServerGroup) for s in g.servers),
+    ]
+    changes = (life.next_change(now) for life in lives)
+    return min((c for c in changes if c is not None), default=None)
+
+
 class MachinesView:
     """The view with its revision, which grows whenever the view differs from the last one."""
 
@@ -337,74 +416,12 @@ class MachinesView:
         due = self._next is not None and now >= self._next
         if self._version == self._store.version and not due and self._text:
             return self._view
-        instances = sorted(self._store.all(Instance), key=lambda i: (i.created, i.id))
-        view = {
-            "instances": [_instance(self._store, self._cloud, i, now) for i in instances],
-            "disks": [
-                _data_disk(d)
-                for d in sorted(self._store.all(Disk), key=lambda d: d.id)
-                if d.kind == "data"
-            ],
-            "snapshots": [
-                {"id": s.id, "disk": s.disk_id}
-                for s in sorted(self._store.all(Snapshot), key=lambda s: (s.created, s.id))
-                if s.disk_kind == "data"
-            ],
-            "load_balancers": [
-                _load_balancer(self._store, b)
-                for b in sorted(self._store.all(LoadBalancer), key=lambda b: b.id)
-                if b.vpc_id and b.address_type == "intranet" and b.status == "active"
-            ]
-            + _internet_balancers(self._store)
-            + [
-                zone
-                for b in sorted(self._store.all(NetworkLoadBalancer), key=lambda b: b.id)
-                if b.life.at(now) in {"Active", "Configuring"}
-                for zone in _nlb_zones(self._store, b, now)
-            ],
-            "translations": [
-                translation
-                for nat in sorted(self._store.all(NatGateway), key=lambda n: n.id)
-                for translation in _translations(self._store, nat, now)
-            ],
-            "public_ipv6_addresses": [
-                {"vpc_id": address.vpc_id, "address": address.address}
-                for bandwidth in sorted(self._store.all(Ipv6Bandwidth), key=lambda b: b.id)
-                if (address := self._store.find(Ipv6Address, bandwidth.address_id)) is not None
-            ],
-            "addresses": [
-                {
-                    "id": e.id,
-                    "ip": e.ip,
-                    "instance_id": e.instance_id,
-                    "instance_type": e.instance_type,
-                }
-                for e in sorted(self._store.all(Eip), key=lambda e: e.id)
-            ]
-            + [
-                {"id": i.id, "ip": i.public_ip, "instance_id": i.id, "instance_type": ECS_INSTANCE}
-                for i in instances
-                if i.public_ip
-            ],
-        }
+        view = _view(self._store, self._cloud, now)
         text = json.dumps(view, sort_keys=True)
         self._version = self._store.version
-        lives = [
-            *(i.life for i in instances),
-            *(d.life for d in self._store.all(Disk)),
-            *(b.life for b in self._store.all(NetworkLoadBalancer)),
-            *(s.life for s in self._store.all(SnatEntry)),
-            *(x.life for x in self._store.all(NlbListener)),
-            *(s.life for g in self._store.all(NlbServerGroup) for s in g.servers),
-        ]
-        changes = (life.next_change(now) for life in lives)
-        self._next = min((c for c in changes if c is not None), default=None)
+        self._next = _next_change(self._store, now)
         if text != self._text:
             self._text = text
             self._revision += 1
             self._view = {"revision": self._revision, **view}
         return self._view
-
-    def seconds_to_change(self) -> float | None:
-        """Seconds until a status in the view next changes by itself."""
-        return None if self._next is None else max(0.01, self._next - time.time())

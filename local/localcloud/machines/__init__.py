@@ -4,6 +4,6 @@ A machine is a set of Linux namespaces with a disk of its own. It boots from its
 cloud-init would, and runs the real kubeadm, etcd and Kubernetes binaries. Packages, units,
 netplan and the kubelet are simulated; their names show it.
 
-May import: nothing of ours outside `localcloud`. It learns about instances from the control
-socket of the emulator only.
+May import: of this repository only `localcloud`. It learns about instances only from the control
+socket of the emulator.
 """

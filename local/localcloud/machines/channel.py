@@ -17,7 +17,10 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 
 def send(end: socket.socket, message: dict[str, Any], descriptors: tuple[int, ...] = ()) -> None:
-    """Send one message of at most 60,000 bytes; the descriptors are duplicated."""
+    """Send one message of at most 60,000 bytes; the descriptors are duplicated.
+
+    Raises ValueError if the message is longer, and OSError if the other end is closed.
+    """
     data = json.dumps(message).encode()
     if len(data) > _LIMIT:
         raise ValueError(f"a message of {len(data)} bytes; at most {_LIMIT} fit")

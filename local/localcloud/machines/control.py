@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Interface:
-    """An ENI as attached to an instance. `gateway` is the third from last of the vSwitch."""
+    """An ENI of an instance. `gateway` is the third address from the end of the vSwitch."""
 
     id: str
     mac: str
@@ -45,7 +45,7 @@ class Interface:
 
     @property
     def ipv4_addresses(self) -> tuple[str, ...]:
-        """Every IPv4 address of the ENI, those of its prefixes too."""
+        """Every IPv4 address of the ENI, including those of its prefixes."""
         of_prefixes = (str(ip) for prefix in self.prefixes for ip in ip_network(prefix))
         return (self.address, *self.secondary_addresses, *of_prefixes)
 
@@ -80,9 +80,9 @@ class Interface:
 
 @dataclass(frozen=True, kw_only=True)
 class DataDisk:
-    """A data disk, on an instance or on none. `size` is in GiB.
+    """A data disk, attached or not. `size` is in GiB.
 
-    `content` identifies what the disk began with, and changes with ResetDisk.
+    `content` identifies the disk's initial content, and changes with ResetDisk.
     """
 
     id: str
@@ -271,7 +271,7 @@ class LoadBalancer:
 
 
 class ControlError(Exception):
-    """The emulator's control socket did not answer as it should."""
+    """The emulator's control socket gave no valid answer."""
 
 
 class Control:
@@ -320,7 +320,7 @@ class Control:
         self.request("POST", f"/machines/{instance_id}/console", {"text": text})
 
     def credentials(self, instance_id: str) -> dict[str, Any] | None:
-        """Return the RAM role's credentials, or None where no role is attached."""
+        """Return the RAM role's credentials, or None if no role is attached."""
         status, document = self.request("GET", f"/machines/{instance_id}/credentials")
         return document if status == http.client.OK else None
 

@@ -1,8 +1,8 @@
 """What data disks and their snapshots contain, as folders below a home's `machines`.
 
-`disks/<disk id>` has a sparse file `device`, which is the machine's block device, and in `files` a
-folder for each file system on it, named by its UUID: programs that make or look for a file system
-work on the device, and what is written to a mounted one is in its folder.
+`disks/<disk id>` has a sparse file `device`, which is the machine's block device. Its folder
+`files` has a folder for each file system on the disk, named by its UUID. Programs that create or
+look for a file system work on the device; the files of a mounted file system are in its folder.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CONTENT: Final = "content"
 _DRAFT: Final = ".new"
 _GIBIBYTE: Final = 1 << 30
 _LARGEST: Final = 8 << 40
-"""Larger files are beyond what ext4 allows on the host; no local disk needs one."""
+"""Bytes. ext4 on the host allows no larger files, and no local disk needs one."""
 _COPY_SECONDS: Final = 600
 
 Frozen = Callable[[str], AbstractContextManager[None]]
@@ -38,7 +38,7 @@ class DataDisks:
         self._snapshots = machines / "snapshots"
 
     def prepare(self, disk: DataDisk) -> Path:
-        """The disk's folder. It is created where it is missing, and grows with the disk."""
+        """The disk's folder. It is created if it is missing, and its device grows with the disk."""
         folder = self._disks / disk.id
         if not folder.exists():
             self._create(disk)
@@ -74,7 +74,7 @@ class DataDisks:
         _remove_all_but(self._snapshots, pairs)
 
     def _create(self, disk: DataDisk) -> None:
-        """Give the disk the content that it begins with, whatever it has."""
+        """Give the disk its initial content, and remove its present content."""
         folder, draft = self._disks / disk.id, self._disks / f"{disk.id}{_DRAFT}"
         shutil.rmtree(draft, ignore_errors=True)
         source = self._snapshots / disk.snapshot
@@ -114,6 +114,6 @@ def _copy(source: Path, target: Path) -> None:
 def _remove_all_but(folder: Path, present: Iterable[str]) -> None:
     kept = set(present)
     for path in folder.iterdir() if folder.exists() else ():
-        # Another process may be creating a draft of something that is there.
+        # Another process may be creating the draft of a disk that exists.
         if path.name.removesuffix(_DRAFT) not in kept:
             shutil.rmtree(path, ignore_errors=True)

@@ -13,14 +13,14 @@ from .session import first_process
 
 @contextlib.contextmanager
 def frozen(folder: Path, proc: Path = Path("/proc")) -> Iterator[None]:
-    """Stop all processes of the machine that boots from `folder` but its first one.
+    """Stop all processes of the machine that boots from `folder`, except the first one.
 
-    A machine that is off has none.
+    A machine that is off has no processes.
     """
     first = first_process(folder, proc)
     stopped: set[int] = set()
     try:
-        # Again until there is no new one: a process may start another before it is stopped.
+        # Repeat until there is no new one: a process may start another before it is stopped.
         while first is not None and (running := _descendants(first, proc) - stopped):
             for pid in running:
                 _signal(pid, signal.SIGSTOP)

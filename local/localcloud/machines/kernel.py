@@ -57,7 +57,7 @@ def mount(
     flags: int = 0,
     data: str | None = None,
 ) -> None:
-    """Mount a file system, as the call of that name. Raises OSError with the target in its text."""
+    """Make the system call of this name. Raises OSError with the target in its text."""
     _check(
         _libc.mount(
             _bytes(source), _bytes(target), _bytes(kind), ctypes.c_ulong(flags), _bytes(data)
@@ -67,7 +67,7 @@ def mount(
 
 
 def bind(source: Path, target: Path, *, read_only: bool = False) -> None:
-    """Make `source` (a folder with what is mounted in it, or a file) visible at `target`."""
+    """Make `source`, a file or a folder with its mounts, visible at `target`."""
     mount(source, target, None, MS_BIND | MS_REC)
     if not read_only:
         return
@@ -98,7 +98,7 @@ def move_mount(tree: int, target: Path) -> None:
 
 
 def detach(target: str | Path) -> None:
-    """Lazy unmount."""
+    """Unmount `target` lazily (MNT_DETACH)."""
     _check(_libc.umount2(_bytes(target), _MNT_DETACH), f"umount {target}")
 
 

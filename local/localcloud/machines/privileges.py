@@ -17,7 +17,7 @@ class NamespacesUnavailableError(Exception):
 def outer_command() -> tuple[str, ...]:
     """Return the `unshare` command that a VPC's process is started with.
 
-    Raises NamespacesUnavailableError with what to do.
+    Raises NamespacesUnavailableError, whose message says what to do.
     """
     candidates = [_AS_ROOT_INSIDE] if os.geteuid() else [(), _AS_ROOT_INSIDE]
     for extra in candidates:

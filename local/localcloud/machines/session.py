@@ -1,8 +1,8 @@
 """`python -m localcloud.machines.session --home DIR INSTANCE -- COMMAND …`: a command in a machine.
 
-Takes the place of ssh or Cloud Assistant: runs as the machine's root, in its namespaces or on its
-serial port, and exits with the command's exit code. On a virtual machine the command has no input,
-and its output arrives when it has ended.
+It replaces ssh and Cloud Assistant: the command runs as the machine's root, in its namespaces or on
+its serial port, and this program exits with the command's exit code. On a virtual machine
+the command has no input, and its output arrives when it has ended.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ from localcloud.machines.kinds.virtual import SHELL
 from .guest.lines import ENVIRONMENT
 
 _FIRST_PROCESS: Final = (b"-m", b"localcloud.machines.guest")
-
-
 _COMMAND_SECONDS: Final = 600.0
 
 
@@ -44,7 +42,7 @@ def first_process(folder: Path, proc: Path = Path("/proc")) -> int | None:
 
 
 def main() -> int:
-    """Replace this process by the command. Returns 1 without such a machine."""
+    """Replace this process by the command. Returns 1 if the machine does not run."""
     parser = argparse.ArgumentParser(prog="python -m localcloud.machines.session")
     parser.add_argument("--home", type=Path, default=Path(".local"), help="default: .local")
     parser.add_argument("instance", help="an instance's id")

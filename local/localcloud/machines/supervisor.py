@@ -1,4 +1,4 @@
-"""The supervisor: follows the emulated cloud, one process for each VPC, public addresses."""
+"""The supervisor: follows the emulated cloud, runs a process for each VPC, opens addresses."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class _VpcProcess:
 
 
 class Supervisor:
-    """Runs until cancelled; everything it started ends with it."""
+    """Runs until `stop`; everything that it started ends with it."""
 
     def __init__(
         self, home: Path, tools: Path, outer: Sequence[str], virtual: Sequence[str] = ()
     ) -> None:
-        """`virtual`: what a VPC's process gets where machines are virtual."""
+        """`virtual`: arguments of a VPC's process for virtual machines; empty for other ones."""
         self._machines = home / "machines"
         self._disks = DataDisks(self._machines)
         self._control_path = home / "cloud" / "run" / "control.sock"
@@ -136,7 +136,10 @@ class Supervisor:
             self._public.follow(openings(instances, addresses, served))
 
     def _follow_data_disks(self, document: dict[str, Any], instances: Sequence[Instance]) -> None:
-        """Before the VPCs know of a change: a snapshot has what is on the disk until then."""
+        """Follow the data disks before the VPCs see the change.
+
+        A snapshot then has the disk's content up to the change.
+        """
         where = {disk.id: instance.id for instance in instances for disk in instance.data_disks}
 
         def frozen(disk_id: str) -> contextlib.AbstractContextManager[None]:
@@ -151,7 +154,7 @@ class Supervisor:
                 frozen,
             )
         except (OSError, subprocess.SubprocessError) as error:
-            # The machines go on; the next change of the cloud tries again.
+            # The machines continue; the next change of the cloud tries again.
             self._say(f"data disks: {error}")
 
     def _remove_disks_but(self, present: set[str]) -> None:

@@ -171,7 +171,7 @@ class Vpc:
                 self._start(machine.follow(instance, raw))
 
     async def _apply_rules(self, instances: list[Instance], state: dict[str, Any]) -> None:
-        """Judge and translate by the cloud's objects of now; try later what the kernel refuses."""
+        """Set the rules of security groups and translations; retry if the kernel refuses them."""
         if self._groups is None or self._translations is None or self._ipv6_gateway is None:
             return
         translations = [
@@ -184,7 +184,7 @@ class Vpc:
             await asyncio.to_thread(self._ipv6_gateway.follow, state["public_ipv6_addresses"])
             await asyncio.to_thread(self._groups.follow, nics)
         except (filter.FilterError, subprocess.TimeoutExpired) as error:
-            sys.stderr.write(f"The fabric has the rules of before: {error}\n")
+            sys.stderr.write(f"The fabric keeps its previous rules: {error}\n")
             asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._changed.set)
 
     def _kinds(self, tools: Path) -> Callable[[Instance], MachineKind]:

@@ -94,18 +94,21 @@ class Product:
         cls,
         name: str,
         version: str,
-        rooms: Iterable[types.ModuleType],
+        modules: Iterable[types.ModuleType],
         *,
         settle: Callable[[Call], None] | None = None,
     ) -> Product:
         """Collect the actions that the modules define, one by one or in tuples.
 
-        `settle` removes what time alone has ended; it runs before each change of the cloud, within
-        the same transaction.
+        `settle` removes entities whose time is over. It runs before each change of the cloud,
+        within the same transaction.
+
+        Raises:
+            TypeError: two actions have the same name.
         """
         actions: dict[str, Action] = {}
-        for room in rooms:
-            for value in vars(room).values():
+        for module in modules:
+            for value in vars(module).values():
                 for one in value if isinstance(value, tuple) else (value,):
                     if isinstance(one, Action) and actions.setdefault(one.name, one) is not one:
                         raise TypeError(f"{name} has {one.name} twice")

@@ -55,7 +55,7 @@ class CallLog:
         self._calls: deque[Logged] = deque(maxlen=KEPT)
         self._next = 1
 
-    def add(  # noqa: PLR0913  # a call is these
+    def add(  # noqa: PLR0913  # one parameter for each field
         self,
         *,
         time: float,

@@ -27,14 +27,15 @@ KINDS: Final = ("error", "timeout", "drop", "after-effect", "stale")
 class Fault:
     """A rule.
 
-    `action` and `product` may have wildcards, `resource` is text that some parameter must
-    contain. It strikes
-    the first `times` matching calls, or the `nth` one only, or each with probability `rate`;
-    without any of them every one. With `each` only the first of equal calls counts (same action,
-    same values in whatever order), so that every call is struck once and its repetition passes.
-    `kind`: error (before the effect), after-effect (the effect happens, the answer is an error),
-    timeout (no answer for `seconds`), drop (the connection is closed without an answer), stale (the
-    answer is that of `transactions` changes ago).
+    `action` and `product` may have wildcards; `resource` is text that one of the call's parameters
+    must contain. The rule strikes the first `times` matching calls, or only the `nth` one, or each
+    with probability `rate`; without any of these it strikes every one. With `each`, only the first
+    of equal calls counts (same action, same values in any order), so that every call is struck once
+    and its repetition passes.
+
+    `kind` is error (before the effect), after-effect (the effect happens, the answer is an error),
+    timeout (no answer for `seconds`), drop (the connection is closed without an answer) or stale
+    (the answer is that of `transactions` changes ago).
     """
 
     action: str = "*"
@@ -57,7 +58,11 @@ class BadFaultError(ValueError):
 
 
 def read(document: Mapping[str, Any]) -> Fault:
-    """A rule from its JSON object."""
+    """A rule from its JSON object.
+
+    Raises:
+        BadFaultError: a name or a value is not valid.
+    """
     names = set(Fault.__dataclass_fields__)
     unknown = sorted(set(document) - names)
     if unknown:
@@ -140,7 +145,7 @@ class Faults:
 
 
 def _sorted(value: str) -> str:
-    """A JSON array with its items in a fixed order, since clients send sets as they come."""
+    """A JSON array with its items in a fixed order, because clients send sets in any order."""
     if value.startswith("["):
         try:
             return json.dumps(sorted(json.dumps(i, sort_keys=True) for i in json.loads(value)))

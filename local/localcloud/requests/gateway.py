@@ -1,4 +1,4 @@
-"""The way of a request: parsed, authenticated, allowed, executed in one transaction, logged."""
+"""A request is parsed, authenticated, allowed, executed in one transaction, and logged."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Gateway:
         return HttpReply.of(ApiError(code, message).body(request_id), status)
 
     def settle(self) -> None:
-        """Do what is due by time alone, such as the snapshots of policies."""
+        """Do what is due now without a request, for example the snapshots of policies."""
         account = f"acs:ram::{self._cloud.account_id}:root"
         call = Call(
             store=self._store,
@@ -125,7 +125,7 @@ class Gateway:
         began = time.perf_counter()
         now = time.time()
         request_id = _request_id()
-        facts = _Logged()
+        facts = _CallFacts()
         try:
             reply = self._answer(http, now, request_id, facts)
         except ApiError as error:
@@ -160,7 +160,9 @@ class Gateway:
             )
         return reply
 
-    def _answer(self, http: HttpRequest, now: float, request_id: str, facts: _Logged) -> HttpReply:
+    def _answer(
+        self, http: HttpRequest, now: float, request_id: str, facts: _CallFacts
+    ) -> HttpReply:
         if http.method not in {"GET", "POST"}:
             raise ApiError("UnsupportedHTTPMethod", "This http method is not supported.", 405)
         parsed = _parse(http)
@@ -212,7 +214,7 @@ class Gateway:
             return self._struck(fault, request_id, facts)
         return HttpReply.of({"RequestId": request_id, **answer})
 
-    def _product(self, parsed: _Parsed, facts: _Logged) -> Product:
+    def _product(self, parsed: _Parsed, facts: _CallFacts) -> Product:
         product = self._products.get(parsed.version)
         if product is None:
             raise ApiError(
@@ -295,7 +297,7 @@ class Gateway:
         action: Action,
         request: object,
         parameters: Mapping[str, str],
-        facts: _Logged,
+        facts: _CallFacts,
     ) -> Answer:
         if not action.writes:
             if self._cloud.hostile is not None:
@@ -331,27 +333,27 @@ class Gateway:
         return answer
 
     def _settle(self, call: Call) -> None:
-        """Do what time alone does: remove what has ended, take snapshots that are due."""
+        """Remove entities whose time is over, and take snapshots that are due."""
         for product in self._products.values():
             if product.settle is not None:
                 product.settle(call)
 
-    def _struck(self, fault: Fault, request_id: str, facts: _Logged) -> HttpReply:
+    def _struck(self, fault: Fault, request_id: str, facts: _CallFacts) -> HttpReply:
         facts.code = f"fault:{fault.kind}"
         if fault.kind == "drop":
             return HttpReply(drop=True)
         if fault.kind == "timeout":
             return HttpReply(drop=True, delay=fault.seconds)
         facts.code = fault.code
-        message = fault.message or "A fault was asked for."
+        message = fault.message or "A fault was injected."
         return HttpReply.of(ApiError(fault.code, message).body(request_id), fault.status)
 
 
-class _Logged:
+class _CallFacts:
     """The facts of a call for its line in the log.
 
-    They are filled in while the call is answered, because a refused call is logged with those that
-    were clear by then.
+    They are filled in while the call is answered, so that a refused call is logged with what was
+    known by then.
     """
 
     def __init__(self) -> None:
@@ -368,7 +370,7 @@ def _request_id() -> str:
 
 
 def _own(action: Action, parameters: wire_parameters.Tree) -> wire_parameters.Tree:
-    """The parameters that are the action's: all but the common ones it does not declare."""
+    """The action's own parameters: all except the common ones that it does not declare."""
     declared = wire_parameters.declared(action.request)
     return {
         name: node

@@ -71,7 +71,7 @@ def _random(cloud: Cloud, *about: object) -> random.Random:
 def addresses(
     cloud: Cloud, network: IPv4Network, claimed: int, usual: Iterable[IPv4Address]
 ) -> Iterator[IPv4Address]:
-    """The order in which the cloud tries a vSwitch's addresses for a choice of its own.
+    """The order in which the cloud tries a vSwitch's addresses when it chooses one itself.
 
     The real cloud documents no order. Even seeds choose from the bottom, odd ones at random.
     """
@@ -95,7 +95,7 @@ def addresses(
 
 
 def shuffled(cloud: Cloud, rows: Sequence[T]) -> Sequence[T]:
-    """The order of an answer's rows, for those lists whose order no page documents."""
+    """An answer's rows, reordered in hostile mode; for lists whose order no page documents."""
     if cloud.hostile is None:
         return rows
     mixed = list(rows)
@@ -171,8 +171,8 @@ def throttled(action: str) -> ApiError:
     """The refusal of a throttled call.
 
     The OpenAPI has two codes: `Throttling` ("request throttling") and `Throttling.User` ("user flow
-    control"). Where no page lists either, it is the second one: the actions of ECS that list both
-    (DescribePrice) have it for an account's limit.
+    control"). If no page lists either, it is the second one, because the actions of ECS that list
+    both (DescribePrice) use it for an account's limit.
     """
     if action in _BY_REQUESTS:
         return ApiError("Throttling", "Request was denied due to request throttling.")
@@ -182,9 +182,9 @@ def throttled(action: str) -> ApiError:
 class Throttle:
     """Counts the calls of each action in the current minute.
 
-    The rules of ECS (https://www.alibabacloud.com/help/doc-detail/437902.htm): each action counts
-    for itself, over all users of the account, and what is throttled in a minute can be called in
-    the next one.
+    The rules of ECS (https://www.alibabacloud.com/help/doc-detail/437902.htm): each action is
+    counted separately, over all users of the account, and an action that is throttled in one minute
+    can be called in the next.
     """
 
     def __init__(self) -> None:
@@ -192,7 +192,7 @@ class Throttle:
         self._calls: Counter[tuple[str, str]] = Counter()
 
     def exceeded(self, cloud: Cloud, product: str, action: str, now: float) -> bool:
-        """Count a write call; whether it exceeds the account's limit."""
+        """Count a write call, and return whether it exceeds the account's limit."""
         if cloud.hostile is None or product not in THROTTLED:
             return False
         minute = int(now // 60)

@@ -42,7 +42,7 @@ def _key(who: str, action: str, token: str) -> str:
     return f"{who}/{action}/{token}"
 
 
-def recall(  # noqa: PLR0913, PLR0917  # a call is named by these
+def recall(  # noqa: PLR0913, PLR0917  # they identify a call
     store: Store, who: str, action: str, token: str, parameters: Mapping[str, str], now: float
 ) -> dict[str, object] | None:
     """The first answer to this token, if there is one.
@@ -61,7 +61,7 @@ def recall(  # noqa: PLR0913, PLR0917  # a call is named by these
     return cast("dict[str, object]", json.loads(first.answer))
 
 
-def remember(  # noqa: PLR0913, PLR0917  # a record of a call is these
+def remember(  # noqa: PLR0913, PLR0917  # one parameter for each part of the record
     store: Store,
     who: str,
     action: str,

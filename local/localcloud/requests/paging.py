@@ -31,7 +31,11 @@ _MOST_ITEMS: Final = 1000
 def page(
     items: Sequence[T], number: int | None, size: int | None, *, usual: int = 10, most: int = 100
 ) -> tuple[Sequence[T], int, int]:
-    """The items of a page, its number and its size (default 1 and `usual`)."""
+    """The items of a page, its number and its size (default 1 and `usual`).
+
+    Raises:
+        ApiError: the number or the size is out of range.
+    """
     at = 1 if number is None else number
     length = usual if size is None else size
     if at < 1:
@@ -143,7 +147,11 @@ def by_token(  # noqa: PLR0913  # the codes are what products differ in
     most: int = 500,
     codes: TokenCodes = USUAL_CODES,
 ) -> tuple[Sequence[T], str]:
-    """The items after `token` and the next token, empty at the end."""
+    """The items after `token` and the next token, empty at the end.
+
+    Raises:
+        ApiError: the token or the limit is not valid.
+    """
     length = usual if limit is None else limit
     if not 1 <= length <= most:
         raise ApiError(

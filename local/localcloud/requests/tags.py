@@ -95,7 +95,7 @@ def without(tags: Tags, keys: Sequence[str]) -> Tags:
 
 
 def match(tags: Tags, filters: Iterable[TagParameter]) -> bool:
-    """Whether tags pass a filter: each key there, and its value where the filter has one."""
+    """Whether tags pass a filter: they have each key, and its value if the filter has one."""
     for condition in filters:
         for key, value in tags:
             if key == condition.key and (not condition.value or value == condition.value):

@@ -58,7 +58,7 @@ def _silent_nodes(
             reason="The machine was built by an earlier release, whose unit does not advertise "
             "addresses, so the scheduler would place no pod there.",
             remedy="Write pods.countAddresses: false. To count addresses later, replace these "
-            "machines first: an edit of their pool's image does that, except for an only control "
+            "machines first: an edit of their pool's image does that, except for the only control "
             "plane.",
         )
 

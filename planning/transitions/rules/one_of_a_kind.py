@@ -20,7 +20,7 @@ from planning.transitions.steps import Refusal
 
 
 def check_one_of_a_kind(before: Record, after: Record) -> Part:
-    """Refusals of what leaves under one name and returns under another."""
+    """Refuses objects that are removed under one name and added again under another."""
     return Part(
         refusals=(
             *_ranges(before, after),
@@ -43,7 +43,7 @@ def _ranges(before: Record, after: Record) -> Iterator[Refusal]:
                 path=path,
                 value=str(other[path]),
                 rule=f"{taken[0]} has addresses of this range until the end of the run.",
-                reason="What comes is made before what goes is deleted, and the cloud refuses "
+                reason="New ranges are created before old ones are deleted, and the cloud refuses "
                 "ranges that overlap.",
                 remedy=f"Keep {taken[0]}, or take it out and run `pulumi up`, and add {path} "
                 "afterwards.",
@@ -76,8 +76,8 @@ def _rules(before: Record, after: Record) -> Iterator[Refusal]:
                 path=path,
                 value=" ".join(rule),
                 rule=f"{old} admits the same now, and the cloud keeps equal rules as one.",
-                reason="It would be the old rule under another name, and be taken away with that "
-                "one at the end of the run.",
+                reason="Both names would mean one rule in the cloud, and the end of the run would "
+                "delete it with the old name.",
                 remedy=f"Keep {old} as it was, or take it out and run `pulumi up`, and write "
                 f"{path} afterwards; in between nobody is admitted by it.",
             )

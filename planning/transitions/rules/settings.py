@@ -215,7 +215,7 @@ def _refusal(change: _Change) -> Refusal:
     return Refusal(
         path=change.path,
         value=text(change.after) or "nothing",
-        rule=f"It stays what it was when the stack was made, {before or 'nothing'}.",
+        rule=f"It is {before or 'unset'} and cannot change after the stack was created.",
         reason=change.answer.reason,
         remedy=f"{back} {change.answer.remedy}".strip(),
     )
@@ -234,7 +234,7 @@ def _moved(before: Record, after: Record, remade: frozenset[str]) -> Iterator[Re
         yield Refusal(
             path="network.nat.subnet",
             value=str(other),
-            rule=f"The {what} stays in the vSwitch that it was made in, {one}.",
+            rule=f"The {what} stays in the vSwitch that it was created in, {one}.",
             reason=reason,
             remedy=_back_to(before, str(one)),
         )
@@ -247,7 +247,7 @@ def _moved(before: Record, after: Record, remade: frozenset[str]) -> Iterator[Re
         yield Refusal(
             path=f"{target}.subnet",
             value=other[name],
-            rule=f"The load balancer stays in the vSwitch that it was made in, {one[name]}.",
+            rule=f"The load balancer stays in the vSwitch that it was created in, {one[name]}.",
             reason=ANSWERS["services.*.subnet"].reason,
             remedy=f"Write {target}.zones: [{_zone(before, one[name])}].",
         )

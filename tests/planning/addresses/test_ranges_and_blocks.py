@@ -14,7 +14,7 @@ from planning.addresses.canonical import canonical_ranges, expand, holds, withou
 
 pytestmark = pytest.mark.unit
 
-VPC6 = IPv6Network("2408:4005:3a0:1200::/56")
+VSWITCH6 = IPv6Network("2408:4005:3a0:1201::/64")
 
 
 def test_neighbours_are_merged_and_a_single_address_stays_itself() -> None:
@@ -96,24 +96,15 @@ def test_pod_addresses_round_up_to_prefixes(addresses: int, prefixes: int) -> No
     assert prefixes_for(addresses) == prefixes
 
 
-def test_a_vswitch_has_the_64_of_its_index() -> None:
-    assert str(ipv6.vswitch_network(VPC6, 0)) == "2408:4005:3a0:1200::/64"
-    assert str(ipv6.vswitch_network(VPC6, 255)) == "2408:4005:3a0:12ff::/64"
-    with pytest.raises(ValueError, match="0 to 255"):
-        ipv6.vswitch_network(VPC6, 256)
-
-
 def test_an_ipv6_address_ends_in_its_ipv4_twin() -> None:
-    network = ipv6.vswitch_network(VPC6, 1)
-    twin = ipv6.twin(network, IPv4Address("172.31.199.185"))
+    twin = ipv6.twin(VSWITCH6, IPv4Address("172.31.199.185"))
     assert str(twin) == "2408:4005:3a0:1201::ac1f:c7b9"
 
 
-def test_an_ipv6_pool_is_one_small_range_beside_its_ipv4_range() -> None:
-    network = ipv6.vswitch_network(VPC6, 1)
-    addresses = expand(["172.31.199.185-172.31.199.189"])
-    assert ipv6.pool_ranges(network, addresses) == (
-        "2408:4005:3a0:1201::ac1f:c7b9-2408:4005:3a0:1201::ac1f:c7bd",
-    )
-    assert ipv6.gateway(network) in network
-    assert str(ipv6.gateway(network)).endswith(":ffff:ffff:ffff:fffd")
+def test_only_a_64_has_ipv6_twins() -> None:
+    with pytest.raises(ValueError, match="is not a /64"):
+        ipv6.twin(IPv6Network("2408:4005:3a0:1200::/56"), IPv4Address("172.31.199.185"))
+
+
+def test_the_ipv6_gateway_is_the_third_address_from_the_end() -> None:
+    assert str(ipv6.gateway(VSWITCH6)) == "2408:4005:3a0:1201:ffff:ffff:ffff:fffd"

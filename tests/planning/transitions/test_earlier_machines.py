@@ -150,7 +150,7 @@ def test_an_edit_that_would_take_a_machine_away_is_refused(key: str) -> None:
     assert isinstance(outcome, Refused)
     (refusal,) = outcome.refusals
     assert f"Their {key} is" in refusal.reason
-    assert "Take the edit back, run `pulumi up`" in refusal.remedy
+    assert "Revert the edit, run `pulumi up`" in refusal.remedy
 
 
 @pytest.mark.parametrize(("old", "new"), [(3, 1), (1, 3)])

@@ -76,9 +76,9 @@ EXAMPLES: dict[str, tuple[Edit, tuple[str, ...]]] = {
         (
             (
                 "name: other\n"
-                "    It stays what it was when the stack was made, small. Every resource is named "
-                "after it, and all would be re-created.\n"
-                "    → Write name: small. For another one, make a new stack."
+                "    It is small and cannot change after the stack was created. Every resource is "
+                "named after it, and all would be re-created.\n"
+                "    → Write name: small. To change it, create a new stack."
             ),
         ),
     ),

@@ -120,10 +120,12 @@ def test_nothing_to_do_is_no_step_and_no_problem() -> None:
     ("running", "to", "chart", "why"),
     [
         pytest.param(calm("1.33.2"), "1.35.4", "1.2.1", "one at a time", id="a minor skipped"),
-        pytest.param(calm(), "1.34.9", "1.2.1", "never goes back", id="a minor back"),
-        pytest.param(calm(), "1.35.3", "1.2.1", "never goes back", id="a patch back"),
+        pytest.param(calm(), "1.34.9", "1.2.1", "cannot be downgraded", id="a minor back"),
+        pytest.param(calm(), "1.35.3", "1.2.1", "cannot be downgraded", id="a patch back"),
         pytest.param(calm(chart="1.2.2"), "1.35.4", "1.2.1", "downgrade", id="a chart back"),
-        pytest.param(calm(chart="1.1.0"), "1.35.4", "1.2.2", "knows the way", id="a strange chart"),
+        pytest.param(
+            calm(chart="1.1.0"), "1.35.4", "1.2.2", "only knows the upgrades", id="a strange chart"
+        ),
     ],
 )
 def test_what_no_way_leads_to_is_refused_with_the_reason(

@@ -58,7 +58,7 @@ def test_ordinary_text_has_no_quotes(text: str) -> None:
             'Write nodePools.masters.keyPair: "on".',
         ),
     ],
-    ids=["a number that is text", "a list", "a setting of an only control plane"],
+    ids=["a number that is text", "a list", "a setting of the only control plane"],
 )
 def test_a_remedy_has_the_value_as_the_file_had_it(
     before: Document, edit: Edit, remedy: str
@@ -77,7 +77,7 @@ def test_an_only_control_plane_that_loses_ipv6_has_one_answer() -> None:
     outcome = transition(before, clustered(planes=1))
     assert isinstance(outcome, Refused)
     (refusal,) = (each for each in outcome.refusals if each.path == "network.ipv6.enabled")
-    assert "make a new stack" in refusal.remedy
+    assert "create a new stack" in refusal.remedy
 
 
 SUBNETS = tuple(enumerate(("primary", "secondary")))

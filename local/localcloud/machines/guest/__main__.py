@@ -1,6 +1,6 @@
 """A machine's first process: `python -m localcloud.machines.guest FOLDER CHANNEL`.
 
-Started in namespaces of its own by the VPC's process. Builds the root, waits for its NICs, boots.
+The VPC's process starts it in new namespaces. It builds the root, waits for its NICs, and boots.
 """
 
 from __future__ import annotations

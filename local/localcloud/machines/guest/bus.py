@@ -16,7 +16,7 @@ SOCKET: Final = Path("/run/machine/init.sock")
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What `systemctl` prints and its exit code."""
+    """Output and exit code of `systemctl`."""
 
     code: int = 0
     text: str = ""

@@ -24,7 +24,7 @@ _LETTERS: Final = "bcdefghijklmnopqrstuvwxyz"
 
 @dataclass(frozen=True, kw_only=True)
 class Mount:
-    """A line of /proc/self/mountinfo: the file system, the folder of it that is mounted, where."""
+    """A line of /proc/self/mountinfo: the file system, its mounted folder, and the mount point."""
 
     file_system: str
     root: str
@@ -49,9 +49,9 @@ def attach(serials: Sequence[str], trees: Sequence[int]) -> None:
 
 
 def detach(serials: Sequence[str]) -> None:
-    """Remove disks with their devices and whatever is mounted of them.
+    """Remove disks with their devices and mounts.
 
-    A process with an open file keeps it, where it would get an I/O error on a real machine.
+    A process keeps its open files; on a real machine it would get I/O errors.
     """
     for serial in serials:
         folder = _FOLDERS / serial

@@ -32,7 +32,7 @@ def complain(text: str) -> None:
 
 
 def run(command: Sequence[str], log: Path) -> int:
-    """Run a command; every line is written to the console and is appended to `log`."""
+    """Run a command and return its exit code; each line goes to the console and to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as kept:
         process = subprocess.Popen(  # noqa: S603  (the user-data's own script)

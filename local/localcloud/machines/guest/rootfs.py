@@ -151,14 +151,14 @@ def enter(disk: Path, tools: Path, kubernetes: Mapping[str, Path]) -> None:
 
 
 def _new_boot_id(disk: Path) -> None:
-    """Set a boot id of the machine's own, because the host's kernel does not reboot with it."""
+    """Give the machine a new boot id, because the host's kernel does not reboot with it."""
     own = disk / "run/boot_id"
     own.write_text(f"{uuid.uuid4()}\n", encoding="ascii")
     kernel.mount(own, disk / "proc/sys/kernel/random/boot_id", None, kernel.MS_BIND)
 
 
 def _interpreter() -> list[Path]:
-    """Return the folders of this Python and package that the machine does not have anyway."""
+    """Return the folders of this Python and package that are not below /usr."""
     folders: list[Path] = []
     named = [Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parents[1]]
     named += [Path(entry) for entry in sys.path if Path(entry) != _PACKAGE.parent]

@@ -39,7 +39,7 @@ class Machine:
         self._gone = False
 
     async def follow(self, instance: Instance, raw: dict[str, Any]) -> None:
-        """Set power and links as `instance` has them."""
+        """Set power and links as in `instance`."""
         async with self._lock:
             self._target = (instance, raw)
             await self._apply(instance, raw)

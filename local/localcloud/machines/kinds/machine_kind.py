@@ -38,7 +38,7 @@ class Guest(Protocol):
         """Give the machine the ENIs that the instance has."""
 
     async def cut_power(self) -> None:
-        """End everything of the machine; its disk stays."""
+        """End all of the machine's processes; its disk stays."""
 
 
 class MachineKind(Protocol):
@@ -48,7 +48,7 @@ class MachineKind(Protocol):
         """Boot the machine that has its disk in `folder`. `raw` is the control socket's entry."""
 
     def erase_disk(self, folder: Path) -> None:
-        """Remove its disk, so that the next boot is a first one; it may have none."""
+        """Remove the machine's disk, if it has one, so that the next boot is a first boot."""
 
 
 def kind_for(

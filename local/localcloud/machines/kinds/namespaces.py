@@ -40,7 +40,7 @@ def guest_link_names(interfaces: tuple[Interface, ...]) -> dict[str, str]:
 
 
 class NamespaceMachines:
-    """This kind of machine, on the fabric of a VPC."""
+    """Powers on sets of namespaces on the fabric of a VPC."""
 
     def __init__(self, fabric: Fabric, disks: DataDisks, about: Mapping[str, Any]) -> None:
         self._fabric = fabric
@@ -97,7 +97,10 @@ class NamespaceGuest:
             return False
 
     async def follow(self, instance: Instance) -> None:
-        """Hand over what has changed. The first message has everything, and the machine boots."""
+        """Send the changes to the machine.
+
+        The first message has everything, and the machine boots after it.
+        """
         message = {**await self._leases(instance), **self._detached(instance)}
         disks = [disk for disk in instance.data_disks if disk != self._attached.get(disk.id)]
         added = [disk for disk in disks if disk.id not in self._attached]
@@ -169,7 +172,7 @@ class NamespaceGuest:
 
 
 def _children(pid: int) -> list[int]:
-    """Return the children of a process, none where the kernel does not report them."""
+    """Return the children of a process; none if the kernel does not report them."""
     try:
         text = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii")
     except OSError:

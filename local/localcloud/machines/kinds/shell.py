@@ -30,7 +30,7 @@ class ShellError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """A command that ended: its exit status, and its stdout and stderr as they came."""
+    """A command that ended: its exit status, and its stdout and stderr in order of arrival."""
 
     status: int
     output: bytes
@@ -45,8 +45,8 @@ def typed(command: Sequence[str], mark: str) -> bytes:
     ).encode()
     if len(line) > _LONGEST_LINE:
         raise ShellError(
-            f"The command has {len(line)} bytes, and a machine's terminal takes {_LONGEST_LINE}: "
-            "write it to a file of the machine in parts, and run that."
+            f"The command has {len(line)} bytes, and a machine's terminal takes {_LONGEST_LINE}. "
+            "Write it to a file of the machine in parts, and run that file."
         )
     return line
 

@@ -38,7 +38,7 @@ _SETTLED_SECONDS: Final = 5.0
 
 
 class VirtualMachines:
-    """This kind of machine, on the fabric of a VPC."""
+    """Powers on virtual machines on the fabric of a VPC."""
 
     def __init__(
         self, fabric: Fabric, programs: Programs, disk: Path, kernel: Path, by: Accelerator

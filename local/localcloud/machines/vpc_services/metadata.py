@@ -1,4 +1,4 @@
-"""The ECS metadata service, as documents and answers; no sockets in here.
+"""The documents and answers of the ECS metadata service, without its sockets.
 
 Rules: the metadata pages of the ECS documentation ("view instance metadata", "hardened mode").
 """
@@ -61,7 +61,7 @@ class Tokens:
         until = f"{int(self._clock()) + seconds}"
         return f"{until}.{self._sign(instance_id, until)}"
 
-    def good(self, instance_id: str, token: str) -> bool:
+    def is_valid(self, instance_id: str, token: str) -> bool:
         """Whether the token is this instance's and has not expired."""
         until, _, signature = token.partition(".")
         # As bytes, because a header may have non-ASCII text, which compare_digest refuses as str.
@@ -108,7 +108,7 @@ def _refusal(request: Request, instance: Instance, tokens: Tokens) -> Answer | N
             status=http.HTTPStatus.FORBIDDEN,
             body=f"hardened mode: PUT /latest/api/token first, then send {TOKEN_HEADER}\n".encode(),
         )
-    if token is not None and not tokens.good(instance.id, token):
+    if token is not None and not tokens.is_valid(instance.id, token):
         return Answer(status=http.HTTPStatus.UNAUTHORIZED)
     return None
 

@@ -22,7 +22,7 @@ def kubeadm(words: Sequence[str]) -> int:
     """Become the real kubeadm; its checks of kernel, runtime and images are skipped."""
     arguments = without_preflight(words)
     if arguments != list(words):
-        say("kubeadm: checks of images and of their runtime count for nothing (simulated machine)")
+        say("kubeadm: the checks of images and of the runtime are skipped (simulated machine)")
     return _become("kubeadm", arguments)
 
 

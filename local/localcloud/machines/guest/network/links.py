@@ -68,12 +68,6 @@ def default_address() -> str | None:
     return None
 
 
-def link_names() -> list[str]:
-    """Return the names of all links but lo."""
-    with IPRoute() as ip:
-        return [link.name for link in _links(ip)]
-
-
 def _links(ip: IPRoute) -> list[Link]:
     links = [
         Link(name=link.get_attr("IFLA_IFNAME"), mac=str(link.get_attr("IFLA_ADDRESS")).lower())
