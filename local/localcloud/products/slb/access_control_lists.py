@@ -57,7 +57,7 @@ def create_access_control_list(call: Call, request: CreateAccessControlList) -> 
     """Create an empty access control list."""
     if request.address_ip_version not in {"ipv4", "ipv6"}:
         raise invalid("AddressIPVersion", request.address_ip_version, "it must be ipv4 or ipv6")
-    if len(call.store.all(AccessControlList)) >= _MOST_LISTS:
+    if call.store.count(AccessControlList) >= _MOST_LISTS:
         raise ApiError("AclNumberOverLimit", f"At most {_MOST_LISTS} lists in a region.")
     _check_name(call, request.acl_name)
     acl = call.store.put(
