@@ -73,7 +73,7 @@ class ControlPlane(pulumi.ComponentResource):
         """Ids of everything that must exist before a packet can reach the API server."""
         endpoint, nodes = self._args.endpoint, self._args.nodes
         attachments = self._attach_all()
-        # A refused disk ends the run at once: otherwise it would wait for an API server in vain.
+        # A refused disk ends the run at once; otherwise the run would wait until it times out.
         disks = [node.disk_attachment_id for node in nodes.values()]
         ids = [attachment.id for attachment in attachments]
         ids += [id_ for id_ in disks if id_ is not None]
