@@ -29,7 +29,7 @@ async def write_cluster_version(api: ClusterApi, version: Version) -> bool:
     return True
 
 
-async def bring_kube_proxy(api: ClusterApi, version: Version) -> bool:
+async def upgrade_kube_proxy(api: ClusterApi, version: Version) -> bool:
     """Give kube-proxy the image of `version`, once every API server runs it.
 
     False when it already has that image, or an API server runs an older version. Raises

@@ -206,6 +206,6 @@ def _not_changed(node: str, error: ClusterError) -> str:
     return (
         f"{error} ({node} should change, and its machine has not been touched. With a cluster that "
         "does not answer, a new machine could not join it either. If machines of control planes "
-        "are lost, take the edit back and run `pulumi up`, which creates them again; make the edit "
+        "are lost, undo the edit and run `pulumi up`, which creates them again; make the edit "
         "in the next run: docs/runbooks/etcd-disk.md, A lost control plane)"
     )

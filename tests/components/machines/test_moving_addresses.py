@@ -112,7 +112,9 @@ def test_nobodys_pool_is_touched_but_the_nodes_own() -> None:
 
 def test_a_pod_that_stays_is_named_and_its_pool_is_not_changed() -> None:
     pools = FakePools(pools_by_name={"w-eth0": a_pool("w-eth0", BEFORE, web="10_0_0_33")})
-    with pytest.raises(ClusterError, match=r"in use: default/web \(10\.0\.0\.33\)"):
+    with pytest.raises(
+        ClusterError, match=r"still use the present ones: default/web \(10\.0\.0\.33\)"
+    ):
         empty(pools)
     assert pools.written == []
 
