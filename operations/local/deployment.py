@@ -35,7 +35,7 @@ from operations.secrets.passphrase import opens
 from operations.secrets.store import FileStore, init_secrets
 from operations.sweep.cloud import Account
 from operations.sweep.command import SweptStack
-from operations.sweep.leftovers import OwnedNames
+from operations.sweep.owned_names import OwnedNames
 from operations.sweep.recovery import recover_stack
 from operations.writing import write_file
 from planning.model import ClusterPlan

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from planning.spiderpool.address_requests import DEFAULT_NETWORK, NETWORKS
+from planning.spiderpool.network_annotations import DEFAULT_NETWORK, NETWORKS
 from tests.engine.clouds.local_cloud import CLUSTER, SecondCloud, second_cloud
 from tests.localcloud.machines.fake_cloud import until
 
