@@ -24,7 +24,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from operations.sweep.cloud import LOCAL_SECRET_KEY, Account, OfficialApi
+from config.profiles import LOCAL_SECRET_KEY
+from operations.sweep.cloud import Account, OfficialApi
 from tests.engine.clouds.local_cloud import Done
 from tests.engine.lifecycle.clouds.light_cloud import (
     QUIET,
