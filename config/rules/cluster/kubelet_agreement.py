@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
 from posixpath import normpath
 from typing import Any, Final
 
 from config.model import ClusterConfig
+from config.ranges import is_address
 from config.report import Problem, path_of
 from config.rules.cluster.kubelet_types import problem_at
 
@@ -307,7 +307,7 @@ def _images(fields: Settings) -> Iterator[Problem]:
 def _single_values(fields: Settings) -> Iterator[Problem]:
     for name in ("address", "healthzBindAddress"):
         address = fields.get(name)
-        if isinstance(address, str) and not _is_address(address):
+        if isinstance(address, str) and not is_address(address):
             yield _problem(
                 name, address, "It must be an IP address.", "Write 0.0.0.0, or take it out."
             )
@@ -382,14 +382,6 @@ def _seconds(text: object) -> float | None:
     if not isinstance(text, str) or _DURATION.sub("", text) or not text:
         return None
     return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(text))
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return "%" not in text
 
 
 def _problem(name: str, value: str | None, rule: str, remedy: str) -> Problem:
