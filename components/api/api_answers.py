@@ -21,7 +21,7 @@ def failure_of(answer: httpx.Response) -> str:
 
 
 def message_of(answer: httpx.Response) -> str:
-    """The message of a Status, with those of its causes; an answer that is no JSON is shortened."""
+    """The message of a Status with those of its causes; text that is not JSON is shortened."""
     try:
         status = answer.json()
     except ValueError:

@@ -106,7 +106,7 @@ def _is_bound() -> str:
 
 
 def _turn(shares: Mapping[str, int]) -> str:
-    """CEL for the draw of a numbered pod: its owner's first one, and on by a fixed step.
+    """CEL for the draw of a numbered pod: its owner's draw plus its number times a fixed step.
 
     The step has no divisor in common with the sum of the shares, so that as many pods in a row as
     that sum get exactly their shares.

@@ -135,7 +135,7 @@ class MachineChanges:
                 self.progress.started.add(node.name)
 
     async def prepare_machine(self, args: pulumi.ResourceHookArgs) -> None:
-        """Let a new machine join, and delete the Node of the machine before it.
+        """Let a new machine join, and delete the previous machine's Node.
 
         That Node would keep the old machine's provider id, because a kubelet never changes it.
         """

@@ -1,4 +1,4 @@
-"""What happens to each node's machine: the settings that differ decide."""
+"""What happens to each node's machine, by the settings that differ."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SETTING_NAMES: Final = {
     "ipv6": "network.ipv6.enabled",
     METADATA: "kubernetes.metadataForPods",
 }
-"""Parts of a machine's identity by the stack file's own words; the others are called so there."""
+"""Parts of a machine's identity that have another name in the stack file."""
 _NOT_BOOTED_BY_US: Final = frozenset({"schema", "kubernetes", "ipv6"})
 """Settings without effect on machines of a cluster that this program did not build."""
 

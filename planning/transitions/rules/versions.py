@@ -34,7 +34,7 @@ def check_first_version(after: Record) -> Part:
 
 
 def check_versions(before: Record | EarlierRelease, after: Record, cluster: Cluster) -> Part:
-    """Steps for versions that change, or why no way leads to them."""
+    """Steps for versions that change, or the reasons against the change."""
     steps: list[tuple[Phase, Step]] = []
     refusals: list[Refusal] = []
     if after.is_kubeadm:
