@@ -104,7 +104,7 @@ def test_a_pool_keeps_the_addresses_that_the_new_machine_has_too() -> None:
     assert pools.written == [("w-eth0", ("10.0.0.36",))]
 
 
-def test_nobodys_pool_is_touched_but_the_nodes_own() -> None:
+def test_only_the_nodes_own_pools_change() -> None:
     pools = FakePools(pools_by_name={"other": a_pool("other", BEFORE, web="10_0_0_33")})
     empty(pools)
     assert pools.written == []
