@@ -1,4 +1,4 @@
-"""The node's own unit, run for real beside commands that answer from files.
+"""The node's own unit, run for real with commands that answer from files.
 
 Absolute paths of the machine are moved into a folder of the test; everything else is run as it is.
 """
@@ -371,7 +371,7 @@ def advertised(
     *pods: Any,  # noqa: ANN401
     reserved: Sequence[dict[str, Any]] | None = (),
 ) -> dict[str, str]:
-    """What the worker's Node has after one run, beside its `pods`."""
+    """What the worker's Node has after one run, in addition to its `pods`."""
     worker.write("reserved.json", None if reserved is None else {"items": list(reserved)})
     worker.write("pools.json", {f"{worker.node.name}-{nic}": one for nic, one in pools.items()})
     worker.write("pods.json", {"items": list(pods)})
