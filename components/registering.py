@@ -1,4 +1,4 @@
-"""How the program registers thousands of resources: little is recorded, searched and sent."""
+"""Keeps the registration of thousands of resources fast: little is recorded, searched and sent."""
 
 from __future__ import annotations
 

@@ -19,6 +19,9 @@ later image would replace the system disk of every node."""
 
 LOCAL_ENDPOINT = "127.0.0.1:18443"
 """Where `make up` starts the local cloud."""
+LOCAL_ACCESS_KEY = "localcloud"
+LOCAL_SECRET_KEY = "localcloud-secret-not-real"  # noqa: S105 - published, opens nothing real
+"""The key pair of a local cloud's root user (`localcloud.settings`)."""
 
 CLUSTERS: Mapping[Profile, Document] = {
     Profile.LOCAL: {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_address
 
 MAX_EXPANDED = 65536
 """The most addresses of one range. More are a mistake, and would only fill memory."""
@@ -27,3 +27,12 @@ def numbers(text: str) -> range:
     if high - low >= MAX_EXPANDED:
         raise ValueError(f"{text!r} holds more than {MAX_EXPANDED} addresses")
     return range(low, high + 1)
+
+
+def is_address(text: str) -> bool:
+    """Whether this is an IPv4 or IPv6 address without a zone (`%eth0`)."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text

@@ -25,7 +25,7 @@ from pulumi.runtime.settings import SETTINGS, get_root_resource
 from pulumi.runtime.stack import run_pulumi_func
 
 UNKNOWN = "[unknown]"
-"""What stands for a value that the engine does not know yet."""
+"""Represents a value that the engine does not know yet."""
 
 _PROJECT = "spiderpool-alicloud"
 _SIGNATURE = "4dabf18193072939515e22adb298388d"

@@ -11,8 +11,6 @@ import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.core import v1 as core
 
 from components.add_ons.manifests import from_manifest
-from components.add_ons.provider_ids import free_node_hook
-from components.machines.nodes import Node
 from components.stack import AccessKey
 from planning.cloud.cloud_controller import (
     ACCESS_KEY_ID,
@@ -154,42 +152,3 @@ def _mapping(document: Mapping[str, object], key: str) -> Mapping[str, object]:
     if not isinstance(inner, Mapping):
         raise TypeError(f"{key} of a manifest is not a mapping")
     return inner
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProviderIdsArgs:
-    """The inputs of a `ProviderIds`."""
-
-    plan: ClusterPlan
-    provider: kubernetes.Provider
-    kubeconfig: pulumi.Output[str]
-    """To check a Node before it is patched."""
-    nodes: Mapping[str, Node]
-    """All nodes, by name."""
-
-
-class ProviderIds(pulumi.ComponentResource):
-    """Sets the provider ids of the Nodes of an existing cluster.
-
-    Owns: `spec.providerID` of each named node, by a server-side patch, and no other field. A
-    kubeadm cluster does not need this: its kubelets know their instances.
-    """
-
-    def __init__(
-        self, name: str, args: ProviderIdsArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__("spiderpool-alicloud:cloud_controller:ProviderIds", name, {}, opts)
-        free = free_node_hook(name, args.kubeconfig)
-        for node, kubernetes_name in args.plan.kubernetes.node_names.items():
-            core.NodePatch(
-                f"{name}-{node}",
-                metadata={"name": kubernetes_name},
-                spec={"provider_id": args.nodes[node].provider_id},
-                opts=pulumi.ResourceOptions(
-                    parent=self,
-                    provider=args.provider,
-                    retain_on_delete=True,
-                    hooks=pulumi.ResourceHookBinding(before_create=[free], before_update=[free]),
-                ),
-            )
-        self.register_outputs({})

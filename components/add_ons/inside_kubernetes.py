@@ -11,13 +11,9 @@ from pulumi_kubernetes.core import v1 as core
 
 from components.add_ons.address_requests import AddressRequests, AddressRequestsArgs
 from components.add_ons.annotation_guard import AnnotationGuard, AnnotationGuardArgs
-from components.add_ons.cloud_controller import (
-    CloudController,
-    CloudControllerArgs,
-    ProviderIds,
-    ProviderIdsArgs,
-)
+from components.add_ons.cloud_controller import CloudController, CloudControllerArgs
 from components.add_ons.cloud_controller_role import CloudControllerRole
+from components.add_ons.provider_ids import ProviderIds, ProviderIdsArgs
 from components.add_ons.sample_apps import SampleApps, SampleAppsArgs
 from components.add_ons.services import LoadBalancerService, LoadBalancerServiceArgs
 from components.add_ons.spiderpool import Spiderpool, SpiderpoolArgs

@@ -1,17 +1,61 @@
-"""Whether a Node of an existing cluster may get the provider id of an instance of this stack."""
+"""The provider ids of the Nodes of an existing cluster: the cloud's instance of each Node."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi_kubernetes.core import v1 as core
 
 from components.api.api_access import UnusableKubeconfigError
 from components.api.cluster_api import ClusterError, KubernetesNode, cluster_api
+from components.machines.nodes import Node
+from planning.model import ClusterPlan
 
 
-def free_node_hook(name: str, kubeconfig: pulumi.Output[str]) -> pulumi.ResourceHook:
-    """Return the hook that runs before a Node's provider id is set or changed.
+@dataclass(frozen=True, kw_only=True)
+class ProviderIdsArgs:
+    """The inputs of a `ProviderIds`."""
+
+    plan: ClusterPlan
+    provider: kubernetes.Provider
+    kubeconfig: pulumi.Output[str]
+    """To check a Node before it is patched."""
+    nodes: Mapping[str, Node]
+    """All nodes, by name."""
+
+
+class ProviderIds(pulumi.ComponentResource):
+    """Sets the provider ids of the Nodes of an existing cluster.
+
+    Owns: `spec.providerID` of each named node, by a server-side patch, and no other field. A
+    kubeadm cluster does not need this: its kubelets know their instances.
+    """
+
+    def __init__(
+        self, name: str, args: ProviderIdsArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("spiderpool-alicloud:cloud_controller:ProviderIds", name, {}, opts)
+        free = _free_node_hook(name, args.kubeconfig)
+        for node, kubernetes_name in args.plan.kubernetes.node_names.items():
+            core.NodePatch(
+                f"{name}-{node}",
+                metadata={"name": kubernetes_name},
+                spec={"provider_id": args.nodes[node].provider_id},
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    provider=args.provider,
+                    retain_on_delete=True,
+                    hooks=pulumi.ResourceHookBinding(before_create=[free], before_update=[free]),
+                ),
+            )
+        self.register_outputs({})
+
+
+def _free_node_hook(name: str, kubeconfig: pulumi.Output[str]) -> pulumi.ResourceHook:
+    """The hook that runs before a Node's provider id is set or changed.
 
     It raises `pulumi.RunError` for a missing Node, and for one that belongs to another machine: the
     provider's own message advises to take over the field by force, which Kubernetes forbids.

@@ -249,4 +249,4 @@ def _check_version(args: pulumi.ResourceHookArgs) -> None:
         return
     problem = spiderpool_problem(version_of(before), version_of(after))
     if problem is not None:
-        raise pulumi.RunError(problem)
+        raise pulumi.RunError(str(problem))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from typing import Any, Final
 import httpx
 
 from components.api.api_access import api_client
+from components.api.api_answers import document_of, message_of
 
 ROLLING: Final = "spiderpool-alicloud.io/rolling"
 """Annotation of a Node that a roll-out has cordoned."""
@@ -251,7 +251,7 @@ class ClusterApi:
         answer = await self._send("POST", path, json=body)
         if answer.is_success or answer.status_code == HTTPStatus.NOT_FOUND:
             return None
-        return _message(answer)
+        return message_of(answer)
 
     async def delete_node(self, node: str) -> bool:
         """Delete the Node object, not the machine; False when there is none."""
@@ -298,7 +298,7 @@ class ClusterApi:
         """
         answer = await self._send("POST", f"{path}?dryRun=All", json=body)
         if answer.status_code == HTTPStatus.NOT_FOUND or answer.is_server_error:
-            return _message(answer)
+            return message_of(answer)
         return None
 
     async def pool_is_usable(self, pool: str) -> bool:
@@ -351,9 +351,7 @@ async def cluster_api(
 
 
 def _checked(answer: httpx.Response) -> Any:  # noqa: ANN401 - Kubernetes' JSON
-    if not answer.is_success:
-        raise ClusterError(f"HTTP {answer.status_code}: {_message(answer)}")
-    return answer.json()
+    return document_of(answer, error=ClusterError)
 
 
 def _time_of(answer: httpx.Response) -> datetime:
@@ -362,17 +360,6 @@ def _time_of(answer: httpx.Response) -> datetime:
         return parsedate_to_datetime(answer.headers["Date"])
     except (KeyError, ValueError):
         return datetime.now(UTC)
-
-
-def _message(answer: httpx.Response) -> str:
-    try:
-        status = answer.json()
-    except ValueError:
-        return re.sub(r"\s+", " ", answer.text)[:200]
-    causes = [
-        str(cause.get("message")) for cause in (status.get("details") or {}).get("causes") or ()
-    ]
-    return " ".join([str(status.get("message")), *causes])
 
 
 def _patch_of(item: Mapping[str, Any], change: NodeChange) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import httpx
 
 from components.api.api_access import api_client
+from components.api.api_answers import document_of, failure_of, message_of
 from components.machines.addresses.leaving_addresses import Address
 from components.waiting import wait_until
 from config.facts.field_managers import CREATORS
@@ -103,7 +104,7 @@ class PoolApi:
                     headers={"Content-Type": _MERGE},
                 )
             ]
-            return _failure(answers[0]) if _is_webhook_silent(answers[0]) else None
+            return failure_of(answers[0]) if _is_webhook_silent(answers[0]) else None
 
         await wait_until(
             webhook_silence,
@@ -113,7 +114,7 @@ class PoolApi:
         )
         (answer,) = answers
         if answer.status_code in _REFUSALS:
-            raise RefusedError(_failure(answer))
+            raise RefusedError(failure_of(answer))
         return _pool(_checked(answer))
 
     async def _send(self, method: str, path: str, **more: Any) -> httpx.Response:  # noqa: ANN401
@@ -160,22 +161,9 @@ def _is_webhook_silent(answer: httpx.Response) -> bool:
     """Whether the API server could not call a webhook whose failurePolicy is Fail."""
     return (
         answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
-        and "failed calling webhook" in _message(answer)
+        and "failed calling webhook" in message_of(answer)
     )
 
 
 def _checked(answer: httpx.Response) -> Any:  # noqa: ANN401 - Kubernetes' JSON
-    if not answer.is_success:
-        raise PoolError(_failure(answer))
-    return answer.json()
-
-
-def _failure(answer: httpx.Response) -> str:
-    return f"HTTP {answer.status_code}: {_message(answer)}"
-
-
-def _message(answer: httpx.Response) -> str:
-    try:
-        return str(answer.json().get("message"))
-    except ValueError:
-        return answer.text[:200]
+    return document_of(answer, error=PoolError)

@@ -1,4 +1,4 @@
-"""Refuses to make a machine while the control plane's clock differs from this computer's."""
+"""Refuses to create a machine while the control plane's clock differs from this computer's."""
 
 from __future__ import annotations
 

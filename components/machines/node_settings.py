@@ -116,7 +116,10 @@ async def change_settings(  # noqa: PLR0913 - times are there for tests
 
 
 async def write_settings(api: ClusterApi, node: str, text: str) -> None:
-    """Write the annotation that the node's unit reads, unless it is up to date. `ClusterError`."""
+    """Write the annotation that the node's unit reads, unless it is up to date.
+
+    Raises `ClusterError`.
+    """
     await api.change_node(
         node,
         lambda now: (

@@ -11,10 +11,8 @@ from __future__ import annotations
 import pulumi
 import pulumi_alicloud as alicloud
 
+from config.profiles import LOCAL_ACCESS_KEY, LOCAL_SECRET_KEY
 from planning.model import ClusterPlan
-
-LOCAL_ACCESS_KEY = "localcloud"
-LOCAL_SECRET_KEY = "localcloud-secret-not-real"  # noqa: S105 - published, opens nothing real
 
 
 def cloud_provider(

@@ -146,7 +146,7 @@ class Ensure:
             self._remove_older(go)
 
     def clean(self) -> None:
-        """Remove every link, build and log; Go's own caches stay, so building again is quick."""
+        """Remove every link, build and log; Go's own caches stay, so another build is fast."""
         self._places.built.mkdir(parents=True, exist_ok=True)
         with self._locked():
             shutil.rmtree(self._places.bin, ignore_errors=True)

@@ -18,7 +18,8 @@ from operations.commands.options import (
 )
 from operations.engine.environment import env_file
 from operations.engine.places import Places
-from operations.local.deployment import EIP_RANGE, LocalCloud
+from operations.local.deployment import LocalCloud
+from operations.local.emulated_cloud import EIP_RANGE
 from operations.local.lock import exclusive_use
 from operations.terminal import console
 

@@ -2,51 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import socket
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import certifi
 from rich.console import Console
 
 from config.model import Profile
-from config.profiles import LOCAL_ENDPOINT
 from operations.engine.environment import (
     LOCAL_PASSPHRASE,
-    env_file,
     run_environment,
-    tool_environment,
-    write_trust_bundle,
 )
 from operations.engine.places import LOCAL_STACK, ROOT, Places
 from operations.engine.pulumi_stack import PulumiStack
-from operations.engine.running import Finished, Runner
+from operations.engine.running import Runner
 from operations.engine.stack_file import Stack, path_of_stack
 from operations.engine.steps import Progress
 from operations.engine.waiting import holds_within
 from operations.failure import ExitCode, OperationError
+from operations.local.emulated_cloud import EIP_RANGE, EmulatedCloud
 from operations.plan.cluster_report import cluster_tables
 from operations.secrets.passphrase import opens
 from operations.secrets.store import FileStore, init_secrets
 from operations.sweep.cloud import Account
 from operations.sweep.command import SweptStack
-from operations.sweep.leftovers import OwnedNames
+from operations.sweep.owned_names import OwnedNames
 from operations.sweep.recovery import recover_stack
 from operations.writing import write_file
 from planning.model import ClusterPlan
 
-EIP_RANGE = "127.66.0.0/16"
-"""Loopback addresses that the emulated cloud hands out as EIPs."""
-
-_TOOLCHAIN = 3600.0
-_START = 300.0
-_START_VIRTUAL = 1800.0
-"""The disk image of virtual machines may have to be made first."""
 _READY = 45.0
 DEAD_CLUSTER: Mapping[str, str] = {"PULUMI_K8S_DELETE_UNREACHABLE": "true"}
 """Objects of a cluster that does not answer are dropped (docs/runbooks/dead-cluster.md)."""
@@ -77,23 +63,14 @@ class LocalCloud:
         progress = Progress(self.console)
         with progress.step("Check the stack file"):
             stack_file, plan = self._checked()
-            host, port = _endpoint(plan)
-            self._check_machine(host, port)
+            cloud = self._cloud()
+            cloud.check_machine(plan)
         with progress.step("Toolchain", streams=True):
-            self._must(
-                # In the caller's own environment: its proxies, CAs and installed tools count.
-                Runner(env=self.outer).run(_module("toolchain", "ensure"), deadline=_TOOLCHAIN),
-                "The toolchain is not complete",
-            )
+            cloud.build_tools()
         with progress.step("Spiderpool chart"):
-            # The chart depends only on the checkout and the toolchain, so all local clouds share
-            # it.
-            self._quietly(
-                "Could not assemble the chart",
-                *_module("localcloud.charts", "--home", str(self.places.tools)),
-            )
-        with progress.step(f"Local cloud on {host}:{port}"):
-            self._start(plan)
+            cloud.assemble_chart()
+        with progress.step(f"Local cloud on {plan.cloud_endpoint}"):
+            cloud.start(plan)
         with progress.step("Secrets"):
             self._make_secrets(stack_file, plan)
         self._await_api_server(progress)
@@ -117,17 +94,16 @@ class LocalCloud:
     def down(self) -> None:
         """Destroy the stack, check that the emulated cloud is empty, stop it."""
         progress = Progress(self.console)
-        stack = self._stack()
+        cloud, stack = self._cloud(), self._stack()
         if not self.places.cloud.exists() and not stack.exists():
             self.console.print("Nothing to destroy: there is no local cloud here.")
             return
         left: list[str] = []
         if stack.exists():
             _, plan = self._checked()
-            host, port = _endpoint(plan)
-            self._check_machine(host, port)
-            with progress.step(f"Local cloud on {host}:{port}"):
-                self._start(plan)
+            cloud.check_machine(plan)
+            with progress.step(f"Local cloud on {plan.cloud_endpoint}"):
+                cloud.start(plan)
             if not self._await_api_server(progress):
                 progress.note("The cluster does not answer: its objects are dropped with it.")
                 stack = self._stack(DEAD_CLUSTER)
@@ -138,7 +114,7 @@ class LocalCloud:
                 with progress.step("pulumi destroy", streams=True):
                     stack.destroy(deadline=_DOWN)
             with progress.step("Nothing left in the emulated cloud"):
-                left = self._left()
+                left = cloud.resources()
         if left:
             raise OperationError(
                 f"The stack is destroyed, but the emulated cloud still has {', '.join(left)}. "
@@ -147,7 +123,7 @@ class LocalCloud:
                 code=ExitCode.LEFTOVERS,
             )
         with progress.step("Stop the local cloud"):
-            self._quietly("The local cloud did not stop", *self._at("localcloud", "stop"))
+            cloud.stop()
             self.places.kubeconfig.unlink(missing_ok=True)
 
     def discard(self) -> None:
@@ -158,7 +134,7 @@ class LocalCloud:
         progress = Progress(self.console)
         if self.places.cloud.exists():
             with progress.step("Stop the local cloud"):
-                self._quietly("The local cloud did not stop", *self._at("localcloud", "stop"))
+                self._cloud().stop()
         with progress.step("Delete the cloud, its machines and the stack's state"):
             for folder in (self.places.cloud, self.places.machines, self.places.backend):
                 if folder.exists():
@@ -169,7 +145,7 @@ class LocalCloud:
         """Return what runs and what the stack has; starts nothing."""
         stack = self._stack()
         return {
-            "cloud": self._cloud_status(),
+            "cloud": self._cloud().status(),
             "stack": {
                 "name": LOCAL_STACK,
                 "exists": stack.exists(),
@@ -182,8 +158,8 @@ class LocalCloud:
         plan = stack_file.plan()
         if plan.profile is not Profile.LOCAL:
             raise OperationError(
-                f"{stack_file.path} has profile {plan.profile.value}; the local cloud takes only "
-                "profile: local. Use `pulumi up` with credentials for a real account.",
+                f"{stack_file.path} has profile {plan.profile.value}, and the local cloud takes "
+                "only profile: local. Use `pulumi up` with credentials for a real account.",
                 code=ExitCode.REFUSED,
             )
         salt = stack_file.file.encryption_salt
@@ -196,53 +172,6 @@ class LocalCloud:
                 code=ExitCode.REFUSED,
             )
         return stack_file, plan
-
-    def _check_machine(self, host: str, port: int) -> None:
-        if sys.platform != "linux":
-            raise OperationError(
-                f"The local cloud boots machines in Linux namespaces, and this is {sys.platform}; "
-                "run it in a Linux machine or container.",
-                code=ExitCode.UNPREPARED,
-            )
-        if not (self.places.bin / "pulumi").exists() and shutil.which("go") is None:
-            raise OperationError(
-                "go is not on PATH, and the toolchain is not built yet; install Go 1.26 or newer "
-                "(https://go.dev/dl) and run `make up` again.",
-                code=ExitCode.UNPREPARED,
-            )
-        if not self._cloud_status().get("running") and not _is_free(host, port):
-            raise OperationError(
-                f"{host}:{port} is in use by another program; stop it (`ss -ltnp` shows which), "
-                "or give the local cloud another port by cloud.endpoint in "
-                f"{self.config_file or path_of_stack(LOCAL_STACK)}.",
-                code=ExitCode.UNPREPARED,
-            )
-
-    def _start(self, plan: ClusterPlan) -> None:
-        _, port = _endpoint(plan)
-        self._share_tools()
-        done = self._quietly(
-            "The local cloud did not start",
-            *self._at("localcloud", "start"),
-            "--port",
-            str(port),
-            "--region",
-            plan.region,
-            "--eip-range",
-            self.eip_range,
-            *(() if self.machines is None else ("--machines", self.machines)),
-            deadline=_START if self.machines is None else _START_VIRTUAL,
-        )
-        self._check_machines_boot(done)
-        write_trust_bundle(self.places, public=Path(certifi.where()))
-        self.places.backend.mkdir(parents=True, exist_ok=True)
-        self._quietly(
-            "Could not link Pulumi's plugins",
-            *_module("toolchain", "plugins", str(self.places.pulumi_home)),
-            "--home",
-            str(self.places.tools),
-        )
-        write_file(self.places.env, env_file(self.places), mode=0o644)
 
     def _await_api_server(self, progress: Progress) -> bool:
         """Wait for the API server of an existing cluster: its machines may still be booting.
@@ -266,23 +195,6 @@ class LocalCloud:
                 )
         return is_ready
 
-    def _share_tools(self) -> None:
-        """Link the binaries into a second local cloud's home, where its machines look for them."""
-        link = self.places.home / "bin"
-        if link != self.places.bin and not link.exists():
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(self.places.bin, target_is_directory=True)
-
-    def _check_machines_boot(self, started: Finished) -> None:
-        if self._cloud_status().get("machines") == "running":
-            return
-        why = started.err.strip() or f"see {self.places.cloud / 'logs'}"
-        raise OperationError(
-            f"The local cloud runs, but cannot boot machines: {why}. Correct that, or use a host "
-            "on which you are root or may create user namespaces, and run this again.",
-            code=ExitCode.UNPREPARED,
-        )
-
     def _make_secrets(self, stack_file: Stack, plan: ClusterPlan) -> None:
         path = self._secrets_path(stack_file)
         if not path.exists():
@@ -293,7 +205,7 @@ class LocalCloud:
         if name is None:
             raise OperationError(
                 f"{stack_file.path} names no spiderpool-alicloud:secretsFile, where the local "
-                "stack keeps its secrets; write `.local/secrets.yaml` there.",
+                "stack keeps its secrets. Write `.local/secrets.yaml` there.",
                 code=ExitCode.REFUSED,
             )
         return ROOT / name
@@ -305,7 +217,7 @@ class LocalCloud:
         lock = stack.lock()
         if lock is not None and lock.alive:
             raise OperationError(
-                f"Another pulumi (process {lock.pid}) is working on the local stack; wait for it "
+                f"Another pulumi (process {lock.pid}) is working on the local stack. Wait for it "
                 "to end, or interrupt it there, and run this again.",
                 code=ExitCode.BUSY,
             )
@@ -343,37 +255,14 @@ class LocalCloud:
         if isinstance(kubeconfig, str):
             write_file(self.places.kubeconfig, kubeconfig, mode=0o600)
 
-    def _left(self) -> list[str]:
-        done = self._quietly(
-            "The local cloud did not list its resources", *self._at("localcloud", "resources")
+    def _cloud(self) -> EmulatedCloud:
+        return EmulatedCloud(
+            places=self.places,
+            stack_file=self.config_file or path_of_stack(LOCAL_STACK),
+            eip_range=self.eip_range,
+            machines=self.machines,
+            outer=self.outer,
         )
-        document = json.loads(done.out)
-        counts = {kind: entry["count"] for kind, entry in document.items()}
-        return [f"{count} {kind}" for kind, count in counts.items() if count]
-
-    def _cloud_status(self) -> Mapping[str, object]:
-        if not self.places.cloud.exists():
-            return {"running": False}
-        done = self._quietly(
-            "The local cloud did not report its status", *self._at("localcloud", "status"), "--json"
-        )
-        document = json.loads(done.out)
-        return document if isinstance(document, dict) else {"running": False}
-
-    def _at(self, module: str, *arguments: str) -> list[str]:
-        return [*_module(module, *arguments), "--home", str(self.places.home)]
-
-    def _quietly(self, what: str, *argv: str, deadline: float = _START) -> Finished:
-        tools = Runner(env=tool_environment(self.places, self.outer))
-        return self._must(tools.run(argv, deadline=deadline, quiet=True), what)
-
-    @staticmethod
-    def _must(done: Finished, what: str) -> Finished:
-        if done.status == 0:
-            return done
-        output = (done.err.strip() or done.out.strip()).removeprefix("error: ")
-        code = ExitCode.UNPREPARED if done.status == ExitCode.UNPREPARED else ExitCode.FAILED
-        raise OperationError(f"{what}: {output}" if output else f"{what}; see above.", code=code)
 
     def _stack(self, more: Mapping[str, str] | None = None) -> PulumiStack:
         """The local stack; `more` is laid over the environment that pulumi runs in."""
@@ -383,32 +272,6 @@ class LocalCloud:
             backend=self.places.backend,
             config_file=self.config_file,
         )
-
-
-def _module(module: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", module, *arguments]
-
-
-def _endpoint(plan: ClusterPlan) -> tuple[str, int]:
-    endpoint = plan.cloud_endpoint or ""
-    host, _, port = endpoint.rpartition(":")
-    if not host or not port.isdigit():
-        raise OperationError(
-            f"cloud.endpoint is {endpoint or 'not set'}; the local cloud needs a loopback address "
-            f"with a port, as in {LOCAL_ENDPOINT}.",
-            code=ExitCode.REFUSED,
-        )
-    return host, int(port)
-
-
-def _is_free(host: str, port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
 
 
 def _short(path: Path) -> str:

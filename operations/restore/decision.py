@@ -115,7 +115,7 @@ def refusals(situation: Situation) -> Iterator[str]:
         )
     if not snapshot.is_complete:
         yield (
-            f"Snapshot {snapshot.id} is still being made. Run this again when `python -m "
+            f"Snapshot {snapshot.id} is not complete yet. Run this again when `python -m "
             "operations backup --list` shows it as done."
         )
     own_disks = {disk.id for disk in situation.disks.values()} | situation.disks_in_state

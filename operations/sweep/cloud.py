@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from config.profiles import LOCAL_ACCESS_KEY, LOCAL_SECRET_KEY
 from operations.failure import ExitCode, OperationError
 
 VERSIONS: Mapping[str, str] = {
@@ -20,9 +21,6 @@ VERSIONS: Mapping[str, str] = {
     "ram": "2015-05-01",
 }
 """API versions of the products whose resources this program creates."""
-
-LOCAL_ACCESS_KEY = "localcloud"
-LOCAL_SECRET_KEY = "localcloud-secret-not-real"  # noqa: S105 - published, opens nothing real
 
 KEY_VARIABLES = ("ALICLOUD_ACCESS_KEY", "ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABACLOUD_ACCESS_KEY_ID")
 SECRET_VARIABLES = (

@@ -16,7 +16,8 @@ from operations.engine.running import Runner
 from operations.engine.stack_file import Stack, path_of_stack
 from operations.failure import ExitCode, OperationError
 from operations.sweep.cloud import Account, Api, CloudError, OfficialApi
-from operations.sweep.leftovers import Leftover, OwnedNames, leftovers
+from operations.sweep.leftovers import Leftover, leftovers
+from operations.sweep.owned_names import OwnedNames
 from operations.sweep.removal import remove
 from operations.sweep.state import StackState
 

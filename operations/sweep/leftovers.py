@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from config.facts.resource_types import EIP, INSTANCE, LOAD_BALANCER, SERVER_ATTACHMENT
-from config.facts.tags import TAG_CLUSTER, TAG_CONTROLLER
 from operations.sweep.cloud import Answer, Api, CloudError, tags_of
+from operations.sweep.owned_names import OwnedNames
 from operations.sweep.state import StackState
-from planning.model import ClusterPlan
-from planning.names import (
-    api_endpoint_name,
-    controller_role_name,
-    is_access_list_name,
-    nat_eip_name,
-    own_tags,
-    vswitch_name,
+from operations.sweep.survey import (
+    BY_NAME,
+    BY_PARENT,
+    BY_TAG,
+    Survey,
+    list_access_lists,
+    list_balancers,
+    list_eips,
+    list_nats,
 )
-from planning.nodes.endpoint import admitted
-
-BY_TAG = f"tag {TAG_CLUSTER}"
-BY_CONTROLLER = f"tag {TAG_CONTROLLER}"
-BY_NAME = "name"
-BY_PARENT = "part of ours"
+from planning.names import (
+    is_access_list_name,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,48 +44,6 @@ class Leftover:
         return {"kind": self.kind, "id": self.id, "name": self.name, "sign": self.sign}
 
 
-@dataclass(frozen=True, kw_only=True)
-class OwnedNames:
-    """How a plan's resources are recognised in the cloud: tags, exact names, adopted ids."""
-
-    cluster: str
-    """Name of the VPC, the security group and the gateways, too."""
-    tags: Mapping[str, str]
-    role: str
-    """Name of the cloud controller's RAM role and of its policy."""
-    api: str
-    """Name of everything of the API server's endpoint."""
-    vpc_id: str | None
-    nat_id: str | None
-    eip_id: str | None
-    secondary_cidrs: frozenset[str]
-    vswitches: frozenset[str]
-    """Names of vSwitches, of their SNAT entries and of their CIDR reservations."""
-    eips: frozenset[str]
-    admitted: frozenset[str]
-    """The entries of the access control lists of the API server's load balancer."""
-
-    @classmethod
-    def of(cls, plan: ClusterPlan) -> OwnedNames:
-        """The names that `components` gives; an adopted VPC gets no secondary CIDR."""
-        vpc = plan.network.vpc
-        return cls(
-            cluster=plan.name,
-            tags=own_tags(plan.name, plan.profile),
-            role=controller_role_name(plan.name, plan.region),
-            api=api_endpoint_name(plan.name),
-            vpc_id=vpc.id,
-            nat_id=plan.network.nat.id,
-            eip_id=plan.network.nat.eip_id,
-            secondary_cidrs=frozenset(
-                str(cidr) for cidr in (vpc.secondary_cidrs if vpc.id is None else ())
-            ),
-            vswitches=frozenset(vswitch_name(plan.name, key) for key in plan.network.vswitches),
-            eips=frozenset({nat_eip_name(plan.name), api_endpoint_name(plan.name)}),
-            admitted=frozenset(str(cidr) for cidr in admitted(plan).values()),
-        )
-
-
 def leftovers(api: Api, owned: OwnedNames, state: StackState) -> list[Leftover]:
     """List everything of this stack that the state does not know.
 
@@ -99,87 +54,11 @@ def leftovers(api: Api, owned: OwnedNames, state: StackState) -> list[Leftover]:
     list, or that the region does not have, is an error: a sweep that skipped it silently would seem
     complete.
     """
-    survey = _Survey(api=api, owned=owned, state=state)
+    survey = Survey(api=api, owned=owned, state=state)
     return [leftover for listing in _LISTINGS for leftover in listing(survey)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Survey:
-    """The cloud at one moment; every list is requested once."""
-
-    api: Api
-    owned: OwnedNames
-    state: StackState
-    _lists: dict[tuple[str, ...], list[Answer]] = field(default_factory=dict)
-
-    def every(self, product: str, action: str, *path: str, **parameters: object) -> list[Answer]:
-        key = (product, action, *(f"{k}={v}" for k, v in sorted(parameters.items())))
-        if key not in self._lists:
-            self._lists[key] = self.api.every(product, action, *path, **parameters)
-        return self._lists[key]
-
-    @cached_property
-    def vpcs(self) -> frozenset[str]:
-        """Ids of the stack's VPCs: adopted, in the state, or tagged."""
-        tagged = (str(v["VpcId"]) for v in self.list_vpcs() if self.tagged(v))
-        adopted = () if self.owned.vpc_id is None else (self.owned.vpc_id,)
-        return frozenset({*adopted, *self.state.vpcs, *tagged})
-
-    def list_vpcs(self) -> list[Answer]:
-        return self.every("vpc", "DescribeVpcs", "Vpcs", "Vpc")
-
-    def tagged(self, item: Answer) -> bool:
-        """Whether both of the stack's tags are there; one alone may be a copy by hand."""
-        return self.owned.tags.items() <= tags_of(item).items()
-
-    def sign(self, item: Answer, *, id_: str, name: str, names: Sequence[str] = ()) -> str | None:
-        """Return the sign by which a thing is a leftover; None if it is not one."""
-        if id_ in self.state.words:
-            return None
-        if self.tagged(item):
-            return BY_TAG
-        if self.of_controller(item):
-            return BY_CONTROLLER
-        inside = str(item.get("VpcId") or "") in self.vpcs
-        return BY_NAME if inside and name in names and not tags_of(item) else None
-
-    def of_controller(self, item: Answer) -> bool:
-        has_tag = tags_of(item).get(TAG_CONTROLLER) == self.owned.cluster
-        return has_tag and not self.state.has_machines
-
-    def is_ours(self, id_: str) -> bool:
-        """Whether the state knows it, or a look at machines and gateways shows our tags on it."""
-        if id_ in self.state.words:
-            return True
-        around = [
-            *((str(n["NatGatewayId"]), n) for n in _nats(self)),
-            *((str(b["LoadBalancerId"]), b) for b in _balancers(self)),
-            *((str(i["InstanceId"]), i) for i in _machines(self)),
-        ]
-        return any(id_ == other and self.tagged(item) for other, item in around)
-
-
-def _machines(survey: _Survey) -> list[Answer]:
-    return survey.every("ecs", "DescribeInstances", "Instances", "Instance")
-
-
-def _nats(survey: _Survey) -> list[Answer]:
-    return survey.every("vpc", "DescribeNatGateways", "NatGateways", "NatGateway")
-
-
-def _balancers(survey: _Survey) -> list[Answer]:
-    return survey.every("slb", "DescribeLoadBalancers", "LoadBalancers", "LoadBalancer")
-
-
-def _access_control_lists(survey: _Survey) -> list[Answer]:
-    return survey.every("slb", "DescribeAccessControlLists", "Acls", "Acl")
-
-
-def _eips(survey: _Survey) -> list[Answer]:
-    return survey.every("vpc", "DescribeEipAddresses", "EipAddresses", "EipAddress")
-
-
-def _role_attachments(survey: _Survey) -> Iterator[Leftover]:
+def _role_attachments(survey: Survey) -> Iterator[Leftover]:
     """A role on a machine in the state, where the state lacks the attachment."""
     try:
         attachments = survey.every(
@@ -201,8 +80,8 @@ def _role_attachments(survey: _Survey) -> Iterator[Leftover]:
             yield Leftover(kind="role attachment", id=id_, sign=BY_NAME, of=machine)
 
 
-def _snat_entries(survey: _Survey) -> Iterator[Leftover]:
-    for nat in _nats(survey):
+def _snat_entries(survey: Survey) -> Iterator[Leftover]:
+    for nat in list_nats(survey):
         nat_id = str(nat["NatGatewayId"])
         if nat_id not in survey.state.words and nat_id != survey.owned.nat_id:
             continue
@@ -221,9 +100,9 @@ def _snat_entries(survey: _Survey) -> Iterator[Leftover]:
                     yield Leftover(kind="SNAT entry", id=id_, name=name, sign=BY_NAME, of=table)
 
 
-def _eip_associations(survey: _Survey) -> Iterator[Leftover]:
+def _eip_associations(survey: Survey) -> Iterator[Leftover]:
     """An EIP of ours that is bound to a resource of ours by a binding that the state lacks."""
-    for eip in _eips(survey):
+    for eip in list_eips(survey):
         id_, target = str(eip["AllocationId"]), str(eip.get("InstanceId") or "")
         mine = survey.state.has(EIP, id_) or id_ == survey.owned.eip_id
         in_state = survey.state.has("alicloud:ecs/eipAssociation:EipAssociation", f"{id_}:{target}")
@@ -237,14 +116,14 @@ def _eip_associations(survey: _Survey) -> Iterator[Leftover]:
             )
 
 
-def _balancers_of_state(survey: _Survey) -> Iterator[str]:
-    for balancer in _balancers(survey):
+def _balancers_of_state(survey: Survey) -> Iterator[str]:
+    for balancer in list_balancers(survey):
         id_ = str(balancer["LoadBalancerId"])
         if survey.state.has(LOAD_BALANCER, id_):
             yield id_
 
 
-def _server_groups(survey: _Survey) -> Iterator[Leftover]:
+def _server_groups(survey: Survey) -> Iterator[Leftover]:
     """Only those of the API server's own load balancer; those of others are deleted with them."""
     for id_ in _balancers_of_state(survey):
         for item in survey.every(
@@ -263,7 +142,7 @@ def _server_groups(survey: _Survey) -> Iterator[Leftover]:
                 yield Leftover(kind="server group", id=group_id, name=name, sign=BY_PARENT, of=id_)
 
 
-def _backend_servers(survey: _Survey) -> Iterator[Leftover]:
+def _backend_servers(survey: Survey) -> Iterator[Leftover]:
     """A machine in the state that is in the API's server group, where the state lacks that."""
     for group in _groups_of_state(survey):
         answer = survey.api.call("slb", "DescribeVServerGroupAttribute", VServerGroupId=group)
@@ -274,7 +153,7 @@ def _backend_servers(survey: _Survey) -> Iterator[Leftover]:
                 yield Leftover(kind="backend server", id=id_, sign=BY_PARENT, of=group)
 
 
-def _groups_of_state(survey: _Survey) -> Iterator[str]:
+def _groups_of_state(survey: Survey) -> Iterator[str]:
     for id_ in _balancers_of_state(survey):
         for item in survey.every(
             "slb", "DescribeVServerGroups", "VServerGroups", "VServerGroup", LoadBalancerId=id_
@@ -284,13 +163,13 @@ def _groups_of_state(survey: _Survey) -> Iterator[str]:
                 yield group
 
 
-def _access_entries(survey: _Survey) -> Iterator[Leftover]:
+def _access_entries(survey: Survey) -> Iterator[Leftover]:
     """An entry that the plan, or a creation that was cut off, adds to a list in the state.
 
     Other entries are somebody's own, and stop no run.
     """
     ours = survey.owned.admitted | survey.state.unfinished(_ENTRY, "entry")
-    for item in _access_control_lists(survey):
+    for item in list_access_lists(survey):
         acl = str(item["AclId"])
         if not survey.state.has("alicloud:slb/acl:Acl", acl):
             continue
@@ -317,9 +196,9 @@ def _entries_of(api: Api, acl: str) -> list[str]:
     return entries
 
 
-def _access_lists(survey: _Survey) -> Iterator[Leftover]:
+def _access_lists(survey: Survey) -> Iterator[Leftover]:
     """A list is tagged after its creation, so an untagged, empty one with our name is ours, too."""
-    for acl in _access_control_lists(survey):
+    for acl in list_access_lists(survey):
         id_, name = str(acl["AclId"]), str(acl.get("AclName") or "")
         sign = survey.sign(acl, id_=id_, name=name)
         ours = is_access_list_name(survey.owned.cluster, name)
@@ -330,7 +209,7 @@ def _access_lists(survey: _Survey) -> Iterator[Leftover]:
             yield Leftover(kind="access control list", id=id_, name=name, sign=sign)
 
 
-def _ipv6_bandwidths(survey: _Survey) -> Iterator[Leftover]:
+def _ipv6_bandwidths(survey: Survey) -> Iterator[Leftover]:
     """Public bandwidth of an address on an ENI in the state; any other is deleted with its ENI."""
     vswitches = survey.state.of_type("alicloud:vpc/switch:Switch")
     for vpc_id in sorted(survey.vpcs):
@@ -364,7 +243,7 @@ class _TaggedKind:
     names: Callable[[OwnedNames], Sequence[str]] = lambda _: ()
     """Exact names by which an untagged one is recognised inside the stack's VPC."""
 
-    def __call__(self, survey: _Survey) -> Iterator[Leftover]:
+    def __call__(self, survey: Survey) -> Iterator[Leftover]:
         for item in survey.every(self.product, self.action, *self.path):
             id_, name = str(item[self.id_key]), str(item.get(self.name_key) or "")
             sign = survey.sign(item, id_=id_, name=name, names=self.names(survey.owned))
@@ -372,7 +251,7 @@ class _TaggedKind:
                 yield Leftover(kind=self.kind, id=id_, name=name, sign=sign)
 
 
-def _disks(survey: _Survey) -> Iterator[Leftover]:
+def _disks(survey: Survey) -> Iterator[Leftover]:
     """Data disks. A system disk has its instance's tags, too, and goes with it."""
     for disk in survey.every("ecs", "DescribeDisks", "Disks", "Disk", DiskType="data"):
         id_ = str(disk["DiskId"])
@@ -380,9 +259,9 @@ def _disks(survey: _Survey) -> Iterator[Leftover]:
             yield Leftover(kind="disk", id=id_, name=str(disk.get("DiskName") or ""), sign=BY_TAG)
 
 
-def _addresses(survey: _Survey) -> Iterator[Leftover]:
+def _addresses(survey: Survey) -> Iterator[Leftover]:
     """An EIP is tagged after its creation, so a free, untagged one with our name is ours, too."""
-    for eip in _eips(survey):
+    for eip in list_eips(survey):
         id_, name = str(eip["AllocationId"]), str(eip.get("Name") or "")
         target = str(eip.get("InstanceId") or "")
         sign = survey.sign(eip, id_=id_, name=name)
@@ -394,7 +273,7 @@ def _addresses(survey: _Survey) -> Iterator[Leftover]:
             yield Leftover(kind="EIP", id=id_, name=name, sign=sign, bound=bound)
 
 
-def _reservations(survey: _Survey) -> Iterator[Leftover]:
+def _reservations(survey: Survey) -> Iterator[Leftover]:
     for vpc_id in sorted(survey.vpcs):
         for item in survey.every(
             "vpc", "ListVSwitchCidrReservations", "VSwitchCidrReservations", VpcId=vpc_id
@@ -411,7 +290,7 @@ def _reservations(survey: _Survey) -> Iterator[Leftover]:
                 )
 
 
-def _cidr_blocks(survey: _Survey) -> Iterator[Leftover]:
+def _cidr_blocks(survey: Survey) -> Iterator[Leftover]:
     """A range that the plan adds to the VPC, on a VPC that the state knows."""
     for vpc in survey.list_vpcs():
         vpc_id = str(vpc["VpcId"])
@@ -424,7 +303,7 @@ def _cidr_blocks(survey: _Survey) -> Iterator[Leftover]:
                 yield Leftover(kind="CIDR block", id=id_, name=str(cidr), sign=BY_NAME, of=vpc_id)
 
 
-def _ram(survey: _Survey) -> Iterator[Leftover]:
+def _ram(survey: Survey) -> Iterator[Leftover]:
     """Role, policy and their attachment have no region, so their names contain it."""
     name, state = survey.owned.role, survey.state
     has_role = state.has("alicloud:ram/role:Role", name)
@@ -454,7 +333,7 @@ def _asked(api: Api, action: str, **parameters: object) -> Answer:
         raise
 
 
-def _vpcs(survey: _Survey) -> Iterator[Leftover]:
+def _vpcs(survey: Survey) -> Iterator[Leftover]:
     """By tag only: a VPC of the same name could belong to somebody else."""
     for vpc in survey.list_vpcs():
         id_ = str(vpc["VpcId"])
@@ -465,8 +344,7 @@ def _vpcs(survey: _Survey) -> Iterator[Leftover]:
 _ENTRY = "alicloud:slb/aclEntryAttachment:AclEntryAttachment"
 _ENTRIES_A_PAGE = 50
 """The most that DescribeAccessControlListAttribute answers at once; without it, ten."""
-
-_LISTINGS: tuple[Callable[[_Survey], Iterator[Leftover]], ...] = (
+_LISTINGS: tuple[Callable[[Survey], Iterator[Leftover]], ...] = (
     _role_attachments,
     _snat_entries,
     _eip_associations,

@@ -32,7 +32,8 @@ from operations.sweep.cluster import (
 from operations.sweep.command import Ask, Say, Swept, SweptStack, clean
 from operations.sweep.disk_attachments import has_disks, unrecorded_attachments
 from operations.sweep.interrupted import Object, interrupted_creations, settled
-from operations.sweep.leftovers import OwnedNames, leftovers
+from operations.sweep.leftovers import leftovers
+from operations.sweep.owned_names import OwnedNames
 from operations.sweep.state import StackState
 
 _QUIET = 10.0

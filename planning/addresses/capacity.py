@@ -29,7 +29,7 @@ from planning.names import DOMAIN, IPV6, pool_name
 
 ON_EVERY_NODE = ("kube-proxy", "spiderpool-agent")
 SOMEWHERE = ("spiderpool-controller",)
-"""Host-network pods of which some nodes run one; its host ports exclude a second one. Where
+"""Host-network pods that only some nodes run, each at most one, because of its host ports. Where
 addresses are counted, each node has room for it, or one of its addresses would never be used."""
 ON_CONTROL_PLANES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 

@@ -113,7 +113,7 @@ def equal_rules(plan: ClusterPlan) -> Iterator[Problem]:
 
 
 def rules_fit(plan: ClusterPlan) -> Iterator[Problem]:
-    """An ENI takes a number of rules that no quota raises."""
+    """The group has no more rules than an ENI takes, a number that no quota raises."""
     count = len(security_rules(plan))
     if count > MAX_RULES:
         yield Problem(

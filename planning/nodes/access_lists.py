@@ -1,14 +1,15 @@
 """Which access control lists the API server's load balancer has, and what each of them admits.
 
 The provider sees the first ten entries of a list only (`config.facts.access_lists`), so a list has
-no more. The engine creates what comes before it deletes what goes, so a list that is edited in
+no more. The engine creates new entries before it deletes old ones, so a list that is edited in
 place has the entries of both plans for a while. All entries of a listener must be different, so no
 entry may move between two lists of it (same source).
 
 * Up to ten networks are in one list, which is edited in place. `planning.transitions` refuses an
   edit that would need more than ten entries meanwhile.
 * More networks are in lists that never change: their names contain a digest of their entries. An
-  edit makes new lists, lets the listener use them instead of the old ones, and deletes those.
+  edit creates new lists, lets the listener use them instead of the old ones, and deletes the old
+  ones.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ _BY_THE_NODE: Final = "request.userInfo.username == 'system:node:' + object.meta
 _BY_AN_ADMINISTRATOR: Final = (
     "authorizer.group('').resource('nodes').subresource('proxy').check('create').allowed()"
 )
-"""Who may do this runs commands in every pod, as root where the pod is
+"""Whoever may do this can run commands in every pod, as root where the pod runs as root
 (https://kubernetes.io/docs/concepts/security/rbac-good-practices/#access-to-proxy-subresource-of-nodes).
 """
 

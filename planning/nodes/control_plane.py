@@ -26,7 +26,7 @@ SAFE_CIPHERS: Final = (
     "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
     "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
 )
-"""Of TLS 1.2, those with forward secrecy and AES-GCM; the suites of TLS 1.3 cannot be chosen.
+"""The cipher suites of TLS 1.2 with forward secrecy and AES-GCM. Those of TLS 1.3 cannot be chosen.
 kubeadm's certificates are ECDSA here, and the kubelet's own one is RSA."""
 OLDEST_TLS: Final = "VersionTLS12"
 

@@ -48,7 +48,7 @@ KUBELET_DEFAULTS: Final = {
 and leaves authorization to the API server. A stack file may set others under
 `kubernetes.kubelet`."""
 TOKEN_LASTS: Final = timedelta(hours=1)
-"""How long a bootstrap token is valid at most, from when its Secret is written."""
+"""The longest time that a bootstrap token is valid after its Secret was written."""
 CLUSTER_DOMAIN: Final = "cluster.local"
 _PAUSE: Final = ((36, "3.10.2"), (34, "3.10.1"), (0, "3.10"))
 """First minor and tag of kubeadm's pause image, newest first: `PauseVersion` in

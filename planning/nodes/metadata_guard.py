@@ -45,7 +45,7 @@ _FAMILIES: Final = ("inet", "netdev")
 
 
 def guards_metadata(plan: ClusterPlan) -> bool:
-    """Whether this program keeps pods from the metadata service; never on others' machines."""
+    """Whether nodes keep pods from the metadata service: only in clusters that we build."""
     kubernetes = plan.kubernetes
     return kubernetes.mode == "kubeadm" and kubernetes.metadata_for_pods == "blocked"
 

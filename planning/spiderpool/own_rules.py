@@ -21,7 +21,7 @@ from planning.spiderpool.pool_spec import (
 
 
 def own_problems(spec: Spec) -> Iterator[Problem]:
-    """Go through the fields of one pool; paths are relative to its spec."""
+    """The problems of one pool's fields; paths are relative to its spec."""
     for field in ("ips", "excludeIPs"):
         for place, entry in enumerate(texts(spec.get(field))):
             ends = [parsed(part) for part in entry.split("-")]

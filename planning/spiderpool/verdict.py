@@ -53,9 +53,10 @@ def judge(spec: Spec, *, others: Mapping[str, Spec], ipv6: bool = True) -> Verdi
 
 
 def pools_problems(specs: Mapping[str, Spec], *, ipv6: bool = True) -> tuple[Problem, ...]:
-    """Judge all pools of a cluster that is to be made; paths begin with the pool's name.
+    """Judge all pools of a cluster that is to be created; paths begin with the pool's name.
 
-    Pools of one subnet are compared in order of their addresses, so a thousand pools are quick.
+    Pools of one subnet are compared in the order of their addresses, so that the check of a
+    thousand pools is fast.
     """
     problems: list[Problem] = []
     ranges_by_subnet: dict[str, list[tuple[Range, str]]] = {}

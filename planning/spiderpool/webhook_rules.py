@@ -1,7 +1,7 @@
 """The rules of Spiderpool's webhook for a SpiderIPPool that is created, in its order.
 
 Source: Spiderpool 1.2.2, `pkg/ippoolmanager/ippool_{mutate,validate}.go`,
-`pkg/ip/{ip,iprange,subnet,cidr}.go`. Nothing here is stricter than the webhook or milder.
+`pkg/ip/{ip,iprange,subnet,cidr}.go`. These rules are neither stricter nor milder than the webhook.
 """
 
 from __future__ import annotations

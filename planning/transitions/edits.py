@@ -17,8 +17,9 @@ from planning.transitions.reading import EarlierRelease, Record
 from planning.transitions.rules.access_list import check_access_list
 from planning.transitions.rules.addresses import check_addresses
 from planning.transitions.rules.counting import check_counting
+from planning.transitions.rules.machine_fates import fates
 from planning.transitions.rules.moves import check_moves
-from planning.transitions.rules.nodes import WITHOUT_A_UNIT, check_nodes, fates
+from planning.transitions.rules.nodes import WITHOUT_A_UNIT, check_nodes
 from planning.transitions.rules.one_of_a_kind import check_one_of_a_kind
 from planning.transitions.rules.protection import check_protection
 from planning.transitions.rules.settings import check_settings

@@ -35,8 +35,8 @@ def all_keys() -> tuple[str, ...]:
 def leaves(document: Mapping[str, Any]) -> Iterator[Leaf]:
     """The values of a `cluster` document that are not empty.
 
-    A key that is missing has its default: a release that adds a key changes nothing by that. What
-    the model does not know is left out.
+    A missing key has its default, so a release that adds a key changes nothing. What the model does
+    not know is left out.
     """
     yield from _leaves(ClusterConfig, document, "", "")
 

@@ -43,6 +43,18 @@ def version_of(text: str) -> Version:
     return Version(major=major, minor=minor, patch=patch)
 
 
+@dataclass(frozen=True, kw_only=True)
+class VersionProblem:
+    """Why a version cannot follow another, as the parts of a message: full sentences."""
+
+    rule: str
+    reason: str = ""
+    remedy: str
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.rule, self.reason, self.remedy)))
+
+
 class Kind(StrEnum):
     """What a step does."""
 
@@ -126,23 +138,25 @@ def plan_upgrade(
     )
 
 
-def kubernetes_problem(before: Version, after: Version) -> str | None:
+def kubernetes_problem(before: Version, after: Version) -> VersionProblem | None:
     """Why a cluster cannot go from one version to the other in one step; None when it can."""
     if after < before:
-        return (
-            f"Kubernetes {before} cannot become {after}: a cluster cannot be downgraded, because "
-            f"etcd keeps objects in the newer form. Write kubernetes.version: {before} or later."
+        return VersionProblem(
+            rule=f"Kubernetes {before} cannot become {after}.",
+            reason="A cluster cannot be downgraded, because etcd keeps objects in the newer form.",
+            remedy=f"Write kubernetes.version: {before} or later.",
         )
     if after.major != before.major or after.minor - before.minor > 1:
         between = f"{before.major}.{before.minor + 1}"
-        return (
-            f"Kubernetes {before} cannot become {after} in one step: minors are taken one at a "
-            f"time. Write the newest {between} first, upgrade, and continue from there."
+        return VersionProblem(
+            rule=f"Kubernetes {before} cannot become {after} in one step.",
+            reason="Minors are taken one at a time.",
+            remedy=f"Write the newest {between} first, upgrade, and continue from there.",
         )
     return None
 
 
-def spiderpool_problem(before: Version, after: Version) -> str | None:
+def spiderpool_problem(before: Version, after: Version) -> VersionProblem | None:
     """Why the chart cannot go from one version to the other in one step; None when it can."""
     if before == after:
         return None
@@ -150,20 +164,23 @@ def spiderpool_problem(before: Version, after: Version) -> str | None:
     path = " → ".join(str(version) for version in table)
     for version, what in ((before, "is deployed"), (after, "is asked for")):
         if version not in table:
-            return (
-                f"Spiderpool {version} {what}, but this program only knows the upgrades {path}. "
-                "Upgrade with a release of this program that knows both."
+            return VersionProblem(
+                rule=f"Spiderpool {version} {what}, but this program only knows the upgrades "
+                f"{path}.",
+                remedy="Upgrade with a release of this program that knows both.",
             )
     if after < before:
-        return (
-            f"Spiderpool {before} cannot become {after}: a downgrade leaves objects that the older "
-            f"controller may not read. Write spiderpool.chart.version: {before}."
+        return VersionProblem(
+            rule=f"Spiderpool {before} cannot become {after}.",
+            reason="A downgrade leaves objects that the older controller may not read.",
+            remedy=f"Write spiderpool.chart.version: {before}.",
         )
     if table.index(after) - table.index(before) > 1:
         between = table[table.index(before) + 1]
-        return (
-            f"Spiderpool {before} cannot become {after} in one step: the upgrades are {path}. "
-            f"Write spiderpool.chart.version: {between} first."
+        return VersionProblem(
+            rule=f"Spiderpool {before} cannot become {after} in one step.",
+            reason=f"The upgrades are {path}.",
+            remedy=f"Write spiderpool.chart.version: {between} first.",
         )
     return None
 
@@ -190,7 +207,7 @@ def _kubernetes_problems(
     problems = (
         []
         if running.api_servers
-        else ["No API server was found, so there is no cluster to upgrade."]
+        else ["kube-system has no kube-apiserver pod, so there is no control plane to upgrade."]
     )
     missing = sorted(control_planes - set(running.api_servers))
     if missing and running.api_servers:
@@ -274,7 +291,7 @@ def _spiderpool_problems(before: Version | None, after: Version | None) -> list[
     if before is None or after is None:
         return []
     problem = spiderpool_problem(before, after)
-    return [] if problem is None else [problem]
+    return [] if problem is None else [str(problem)]
 
 
 def _spiderpool_steps(before: Version | None, after: Version | None) -> tuple[Step, ...]:

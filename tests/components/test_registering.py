@@ -35,7 +35,7 @@ def test_every_resource_names_the_nearest_lines_of_the_program() -> None:
         assert any(frame.startswith(_PROGRAM) for frame in resource.frames), resource.urn
 
 
-def test_the_whole_stack_is_back_after_an_error() -> None:
+def test_whole_stack_traces_are_back_after_an_error() -> None:
     depth = len(traceback.extract_stack())
 
     def program() -> None:
@@ -104,7 +104,7 @@ def test_cycles_are_still_collected_but_seldom() -> None:
     assert gc.get_freeze_count() > 0
 
 
-def test_what_was_registered_before_has_begun_afterwards() -> None:
+def test_every_registration_has_begun_afterwards() -> None:
     begun: list[str] = []
 
     async def registration(name: str) -> None:

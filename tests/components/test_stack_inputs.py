@@ -29,7 +29,7 @@ def _refusal(config: dict[str, object], *, secret_keys: list[str]) -> str:
         ("accessKey", {"accessKeyId": FAKE, "accessKeySecret": FAKE}),
     ],
 )
-def test_a_secret_in_clear_is_refused_without_showing_it(name: str, value: object) -> None:
+def test_a_secret_in_plain_text_is_refused_without_showing_it(name: str, value: object) -> None:
     refusal = _refusal({f"{KEY}:cluster": small(), f"{KEY}:{name}": value}, secret_keys=[])
     assert f"pulumi config set --secret {KEY}:{name}" in refusal
     assert FAKE not in refusal

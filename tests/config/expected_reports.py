@@ -1,6 +1,6 @@
-"""The fixtures `*.error.<rule>.yaml` and the report that each must get, beside it as `.txt`.
+"""The fixtures `*.error.<rule>.yaml` and the report that each must get, as `.txt` next to it.
 
-`python tests/config/expected_reports.py` writes the reports anew: read the difference before you
+`python tests/config/expected_reports.py` writes the reports again: read the difference before you
 commit it.
 """
 

@@ -107,7 +107,7 @@ def _renamed(document: Document, steps: list[str | int], name: str) -> Document 
 
 
 def _paired(document: Document, steps: list[str | int], key: str, value: object) -> Document:
-    """A key beside the last step, or at its own path from the top."""
+    """A key next to the last step, or at its own path from the top."""
     if "." in key and "/" not in key:
         return _written(document, list(key.split(".")), value)
     return _written(document, [*steps[:-1], key], value)

@@ -9,7 +9,7 @@ import pytest
 
 from config.facts.kubelet_fields import FIELDS, GATES, LOCKED_GATES, ROOT
 from config.report import ConfigError
-from config.rules.cluster.kubelet import OWN_FIELDS, TRAPS
+from config.rules.cluster.kubelet_values import OWN_FIELDS, TRAPS
 from config.rules.cluster.kubernetes import MINORS
 from planning.nodes.kubeadm import KUBELET_SETTINGS
 from planning.nodes.machine import node_settings

@@ -72,7 +72,7 @@ def test_zones_are_named_as_the_cloud_names_them() -> None:
 
 
 @pytest.mark.parametrize("zone", ["cn-hangzhou", "cn-hangzhou-", "cn-hangzhou-I", "cn-hangzhou-ij"])
-def test_what_is_not_a_zone_is_none(zone: str) -> None:
+def test_a_text_that_is_not_a_zone_is_not_taken_for_one(zone: str) -> None:
     assert not is_zone_of(zone, "cn-hangzhou")
 
 

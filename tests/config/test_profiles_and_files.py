@@ -121,7 +121,7 @@ def test_keys_of_other_namespaces_are_not_ours_to_judge() -> None:
     assert read_text(text).cluster == {"name": "x"}
 
 
-def test_a_secret_in_clear_beside_the_cluster_is_refused_without_showing_it() -> None:
+def test_a_secret_in_plain_text_next_to_the_cluster_is_refused_without_showing_it() -> None:
     text = "config: {'spiderpool-alicloud:secrets': hunter2, 'spiderpool-alicloud:cluster': {}}"
     with pytest.raises(ConfigError) as caught:
         read_text(text)

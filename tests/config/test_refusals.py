@@ -1,4 +1,4 @@
-"""Each fixture `*.error.<rule>.yaml` is refused with the report that stands beside it."""
+"""Each fixture `*.error.<rule>.yaml` is refused with the report next to it."""
 
 from __future__ import annotations
 

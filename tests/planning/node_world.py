@@ -1,4 +1,4 @@
-"""Commands of a machine beside its node's unit, as one program that answers from files.
+"""The commands of a machine, except for its node's unit, as one program that answers from files.
 
 Started under each command's name, in a folder that PATH begins with. `$WORLD/world.json` says who
 is well; `$WORLD/node.json` is the Node, `$WORLD/pods.json` its pods, `$WORLD/pools.json` the pools

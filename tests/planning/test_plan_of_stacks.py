@@ -97,7 +97,7 @@ def test_every_example_is_planned(path: Path) -> None:
     assert all(free >= 0 for free in plan_document(plan)["freeAddresses"].values())  # type: ignore[attr-defined]  # a map of numbers
 
 
-def test_a_dual_stack_node_has_an_ipv6_pool_beside_each_ipv4_pool() -> None:
+def test_a_dual_stack_node_has_an_ipv6_pool_for_each_ipv4_pool() -> None:
     pools = _example("dual-stack").ip_pools
     assert sorted(p for p in pools if p.startswith("workers-0")) == [
         "workers-0-eth0",
@@ -132,7 +132,7 @@ def test_an_extra_pool_takes_its_addresses_out_of_the_nodes_own() -> None:
     assert pools["ledger-eth1"].ips == ("10.65.36.129-10.65.36.134",)
 
 
-def test_the_nat_gateway_stands_where_no_node_does() -> None:
+def test_the_nat_gateway_is_in_a_vswitch_without_nodes() -> None:
     plan = _stack("prod")
     assert plan.network.nat_vswitch == "services-cn-beijing-h"
     used = {nic.vswitch for node in plan.nodes.values() for nic in node.interfaces.values()}

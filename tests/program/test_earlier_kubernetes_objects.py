@@ -50,8 +50,8 @@ CHANGED = {
     ("Service", "metadata.annotations.pulumi.com/skipAwait"),
     ("SpiderCoordinator", "spec.hijackCIDR"),
 }
-"""The cloud controller leaves a lost node after a minute, so its pods are started anew; the note on
-a Service is Pulumi's own, which starts and stops nothing; new pods get a route to their node for
+"""The cloud controller leaves a lost node after a minute, so its pods are created again; the note
+on a Service is Pulumi's own, which starts and stops nothing; new pods get a route to their node for
 the metadata service."""
 
 CREATED = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}

@@ -171,7 +171,7 @@ def test_an_access_key_that_is_asked_for_must_be_there() -> None:
         deploy(document)
 
 
-def test_an_access_key_beside_a_role_is_refused_for_nothing_would_read_it() -> None:
+def test_an_access_key_next_to_a_role_is_refused_because_nothing_reads_it() -> None:
     key = {"accessKeyId": "LTAI-fake", "accessKeySecret": "not-to-be-shown"}
     with pytest.raises(pulumi.RunError, match="takes one of the two") as refused:
         deploy(small(), extra={"accessKey": key})

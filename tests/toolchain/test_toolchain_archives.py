@@ -80,7 +80,7 @@ def test_a_mirror_keeps_files_under_their_hosts() -> None:
     assert origin.host(file) == "mirror.example"
 
 
-def test_off_asks_nobody() -> None:
+def test_off_sends_no_request() -> None:
     assert origin_of(archives.OFF) is None
 
 

@@ -107,7 +107,7 @@ def test_another_file_of_the_same_length_is_not_installed(tmp_path: Path) -> Non
         assert part in str(error)
 
 
-def test_a_file_that_drips_is_given_up(tmp_path: Path, over: threading.Event) -> None:
+def test_a_download_that_is_too_slow_is_given_up(tmp_path: Path, over: threading.Event) -> None:
     error = failure(tmp_path, {ARCHIVE.address: dripping(over)}, patience=SHORT)
     assert "too slow" in str(error)
 

@@ -159,7 +159,7 @@ def test_a_mirror_that_refuses_leads_to_builds(bench: Bench) -> None:
     assert set(sources(bench).values()) == {"built", "module"}
 
 
-def test_off_asks_nobody(bench: Bench) -> None:
+def test_off_sends_no_request(bench: Bench) -> None:
     output = bench.run(origin=archives.origin_of(archives.OFF))
     assert output.count("TOOLCHAIN_ARCHIVES=off") == len(RELEASED)
 

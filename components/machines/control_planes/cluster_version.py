@@ -18,7 +18,10 @@ _TAG = re.compile(r":(v?\d+\.\d+\.\d+[^@/]*)(?:@.*)?$")
 
 
 async def write_cluster_version(api: ClusterApi, version: Version) -> bool:
-    """Make joining control planes run `version`; False if they already do. `ClusterError`."""
+    """Make joining control planes run `version`; False if they already do.
+
+    Raises `ClusterError`.
+    """
     document = yaml.safe_load(await api.cluster_configuration())
     if not isinstance(document, dict):
         raise ClusterError("kube-system/kubeadm-config has no ClusterConfiguration.")
@@ -29,7 +32,7 @@ async def write_cluster_version(api: ClusterApi, version: Version) -> bool:
     return True
 
 
-async def bring_kube_proxy(api: ClusterApi, version: Version) -> bool:
+async def upgrade_kube_proxy(api: ClusterApi, version: Version) -> bool:
     """Give kube-proxy the image of `version`, once every API server runs it.
 
     False when it already has that image, or an API server runs an older version. Raises

@@ -18,8 +18,8 @@ COMPONENTS: Final = ("etcd", "kube-apiserver")
 def unready_components(pods: Sequence[ControlPlanePod], node: KubernetesNode) -> list[str]:
     """Which of `COMPONENTS` are not ready on the node; empty when all are.
 
-    A mirror of the machine before this one does not count: it shows the old machine's status until
-    the garbage collector deletes it.
+    A mirror of the previous machine does not count: it shows that machine's status until the
+    garbage collector deletes it.
     """
     ready = {
         pod.component

@@ -57,9 +57,9 @@ def token_secret(token: str, *, ends: datetime) -> Mapping[str, Any]:
 
 
 async def keep_token(api: ClusterApi, token: str) -> None:
-    """Keep the token valid for at least half an hour and at most an hour. `ClusterError`.
+    """Keep the token valid for at least half an hour and at most an hour.
 
-    The API server's clock counts, because the API server checks the expiry.
+    The API server's clock counts, because the API server checks the expiry. Raises `ClusterError`.
     """
     secret, now = await api.read_secret(NAMESPACE, secret_name(token))
     ends = None if secret is None else _end(secret)
@@ -69,7 +69,10 @@ async def keep_token(api: ClusterApi, token: str) -> None:
 
 
 async def revoke_token(api: ClusterApi, token: str) -> bool:
-    """Delete the Secret, even one without an expiry; False if there is none. `ClusterError`."""
+    """Delete the Secret, even one without an expiry; False if there is none.
+
+    Raises `ClusterError`.
+    """
     return await api.delete_secret(NAMESPACE, secret_name(token))
 
 

@@ -135,7 +135,7 @@ class MachineChanges:
                 self.progress.started.add(node.name)
 
     async def prepare_machine(self, args: pulumi.ResourceHookArgs) -> None:
-        """Let a new machine join, and delete the Node of the machine before it.
+        """Let a new machine join, and delete the previous machine's Node.
 
         That Node would keep the old machine's provider id, because a kubelet never changes it.
         """
@@ -206,6 +206,6 @@ def _not_changed(node: str, error: ClusterError) -> str:
     return (
         f"{error} ({node} should change, and its machine has not been touched. With a cluster that "
         "does not answer, a new machine could not join it either. If machines of control planes "
-        "are lost, take the edit back and run `pulumi up`, which creates them again; make the edit "
+        "are lost, undo the edit and run `pulumi up`, which creates them again; make the edit "
         "in the next run: docs/runbooks/etcd-disk.md, A lost control plane)"
     )

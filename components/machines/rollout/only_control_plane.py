@@ -26,8 +26,9 @@ async def change_of_only_plane(
         keys = ", ".join(sorted(change.identity - {"kubernetes"}))
         raise pulumi.RunError(
             f"{node} is the only control plane and has the only etcd member, so its machine is "
-            f"never replaced, and {keys} cannot change on a running one. Take the edit back, or "
-            "add control planes first (three in all), run `pulumi up`, and then edit."
+            f"never replaced, and {keys} cannot change on a running one. Restore the "
+            "previous values, or first add control planes (three in all), run `pulumi up`, and "
+            "then edit."
         )
     version = version_of(kubernetes)
     try:

@@ -10,7 +10,7 @@ from components.api.cluster_api import ClusterApi, ClusterError
 from components.api.readiness import ready_seconds
 from components.machines.clock_difference import check_clock
 from components.machines.control_planes.cluster_version import (
-    bring_kube_proxy,
+    upgrade_kube_proxy,
     write_cluster_version,
 )
 from components.machines.control_planes.control_plane_health import (
@@ -77,7 +77,7 @@ async def check_kubelet(api: ClusterApi, plan: ClusterPlan, node: str) -> None:
 
 async def finish_control_planes(api: ClusterApi, plan: ClusterPlan) -> None:
     """Upgrade kube-proxy after the last control plane and before the first worker."""
-    if await bring_kube_proxy(api, version_of(plan.kubernetes.version)):
+    if await upgrade_kube_proxy(api, version_of(plan.kubernetes.version)):
         pulumi.log.info(f"kube-proxy has the image of {plan.kubernetes.version}")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.api.cluster_api import ClusterApi, ClusterError
+from components.api.cluster_api import ClusterApi, ClusterError, KubernetesNode
 from components.api.readiness import ready_seconds
 from components.machines.control_planes.join_token import keep_token
 from components.machines.machine_generation import is_control_plane
@@ -88,10 +88,16 @@ class ReturningNodes:
                 if node.name in progress.new_machines:
                     # The API server may not have answered when the machine was created.
                     await keep_token(api, await self.token())
-                    await _forget_machine_before(api, node.name, provider_id)
+                current = (await api.nodes()).get(node.name)
+                if (
+                    current is not None
+                    and node.name in progress.new_machines
+                    and await _delete_stale_node(api, current, provider_id)
+                ):
+                    current = None
                 reason = await missing_conditions(
                     api,
-                    node.name,
+                    current,
                     provider_id=provider_id,
                     # The pools of a new node are created after it.
                     pools=[] if node.name in progress.new else pools,
@@ -106,13 +112,14 @@ class ReturningNodes:
             return f"the API server: {error}"
 
 
-async def _forget_machine_before(api: ClusterApi, node: str, provider_id: str) -> None:
-    """Delete the Node of the machine before, which could not be deleted in time.
+async def _delete_stale_node(api: ClusterApi, current: KubernetesNode, provider_id: str) -> bool:
+    """Delete the Node if it is that of the previous machine; False if it is not.
 
-    No API server answered when its machine went. The new machine does not join before.
+    It still exists because no API server answered when that machine was deleted. The new machine
+    joins once it is gone.
     """
-    current = (await api.nodes()).get(node)
-    if current is None or current.provider_id in {"", provider_id}:
-        return
-    if await api.delete_node(node):
-        pulumi.log.info(f"{node}: the Node of the machine before it is deleted")
+    if current.provider_id in {"", provider_id}:
+        return False
+    if await api.delete_node(current.name):
+        pulumi.log.info(f"{current.name}: deleted the Node of the previous machine")
+    return True

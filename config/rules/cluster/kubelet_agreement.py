@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
 from posixpath import normpath
 from typing import Any, Final
 
 from config.model import ClusterConfig
+from config.ranges import is_address
 from config.report import Problem, path_of
+from config.rules.cluster.kubelet_types import problem_at
 
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?)(ns|us|µs|ms|s|m|h)")
 _SECONDS: Final[Mapping[str, float]] = {
@@ -62,6 +63,73 @@ def kubelet_settings_agree(config: ClusterConfig) -> Iterator[Problem]:
     yield from _single_values(fields)
     yield from _memory(fields)
     yield from _hidden_metrics(config)
+
+
+def image_thresholds_are_in_order(config: ClusterConfig) -> Iterator[Problem]:
+    """Image collection stops at a lower threshold than the one at which it starts."""
+    fields = config.kubernetes.kubelet
+    high = fields.get("imageGCHighThresholdPercent", 85)
+    low = fields.get("imageGCLowThresholdPercent", 80)
+    if isinstance(high, int) and isinstance(low, int) and low >= high:
+        key = (
+            "imageGCLowThresholdPercent"
+            if "imageGCLowThresholdPercent" in fields
+            else "imageGCHighThresholdPercent"
+        )
+        yield problem_at(
+            ("kubernetes", "kubelet", key),
+            fields[key],
+            "The kubelet starts only with imageGCLowThresholdPercent (80 by default) below "
+            "imageGCHighThresholdPercent (85 by default).",
+            f"Write imageGCLowThresholdPercent: {max(high - 5, 0)}."
+            if high > 0
+            else "Write a higher imageGCHighThresholdPercent.",
+        )
+
+
+def parallel_pulls_are_on(config: ClusterConfig) -> Iterator[Problem]:
+    """A limit above one for parallel image pulls has parallel pulls turned on."""
+    fields = config.kubernetes.kubelet
+    pulls = fields.get("maxParallelImagePulls")
+    if isinstance(pulls, int) and pulls > 1 and fields.get("serializeImagePulls") is not False:
+        yield problem_at(
+            ("kubernetes", "kubelet", "maxParallelImagePulls"),
+            pulls,
+            "The kubelet pulls several images at once only with serializeImagePulls: false.",
+            "Write serializeImagePulls: false too.",
+        )
+
+
+def static_cpu_policy_has_reserved_cpu(config: ClusterConfig) -> Iterator[Problem]:
+    """The static CPU policy has some CPU reserved for the system."""
+    fields = config.kubernetes.kubelet
+    reserved = [fields.get("kubeReserved"), fields.get("systemReserved")]
+    if str(fields.get("cpuManagerPolicy")).lower() == "static" and not (
+        "reservedSystemCPUs" in fields
+        or any(isinstance(r, Mapping) and "cpu" in r for r in reserved)
+    ):
+        yield problem_at(
+            ("kubernetes", "kubelet", "cpuManagerPolicy"),
+            "static",
+            "The kubelet starts with this policy only when some CPU is reserved (Kubernetes, "
+            '"Control CPU Management Policies on the Node").',
+            "Write kubernetes.kubelet.systemReserved: {cpu: 500m} too.",
+        )
+
+
+def soft_evictions_have_grace_periods(config: ClusterConfig) -> Iterator[Problem]:
+    """Each soft eviction has a grace period."""
+    fields = config.kubernetes.kubelet
+    soft, grace = fields.get("evictionSoft"), fields.get("evictionSoftGracePeriod")
+    if isinstance(soft, Mapping):
+        periods = grace if isinstance(grace, Mapping) else {}
+        for signal in sorted(set(map(str, soft)) - set(map(str, periods))):
+            yield problem_at(
+                ("kubernetes", "kubelet", "evictionSoft", signal),
+                soft[signal],
+                "The kubelet starts only when each soft eviction has a grace period.",
+                f"Write kubernetes.kubelet.evictionSoftGracePeriod: {{{signal}: 1m30s}} too.",
+            )
 
 
 def _enforcements(fields: Settings) -> Iterator[Problem]:
@@ -239,7 +307,7 @@ def _images(fields: Settings) -> Iterator[Problem]:
 def _single_values(fields: Settings) -> Iterator[Problem]:
     for name in ("address", "healthzBindAddress"):
         address = fields.get(name)
-        if isinstance(address, str) and not _is_address(address):
+        if isinstance(address, str) and not is_address(address):
             yield _problem(
                 name, address, "It must be an IP address.", "Write 0.0.0.0, or take it out."
             )
@@ -316,18 +384,16 @@ def _seconds(text: object) -> float | None:
     return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(text))
 
 
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return "%" not in text
-
-
 def _problem(name: str, value: str | None, rule: str, remedy: str) -> Problem:
     return Problem(
         path=path_of("kubernetes", "kubelet", name), value=value, rule=rule, remedy=remedy
     )
 
 
-RULES = (kubelet_settings_agree,)
+RULES = (
+    kubelet_settings_agree,
+    image_thresholds_are_in_order,
+    parallel_pulls_are_on,
+    static_cpu_policy_has_reserved_cpu,
+    soft_evictions_have_grace_periods,
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from ipaddress import IPv4Network, ip_address
+from ipaddress import IPv4Network
 from itertools import chain, islice
 from typing import Final
 
@@ -12,6 +12,7 @@ from config.facts.image_references import is_reference
 from config.facts.ranges import CLOUD_SERVICES, EVERYWHERE, SPECIAL
 from config.members import members_of
 from config.model import ClusterConfig, KubernetesConfig, Role
+from config.ranges import is_address
 from config.report import Problem, as_yaml
 from config.rules.network.vpc import are_everything, vpc_cidrs
 
@@ -191,7 +192,8 @@ def certificate_names_are_names(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def _is_certificate_name(name: str) -> bool:
-    return _is_address(name) or _DNS_NAME.fullmatch(name) is not None
+    # No certificate has an address with a zone.
+    return is_address(name) or _DNS_NAME.fullmatch(name) is not None
 
 
 def _host_in(text: str) -> str:
@@ -202,15 +204,6 @@ def _host_in(text: str) -> str:
     elif host.count(":") == 1:
         host = host.partition(":")[0]
     return host.partition("%")[0].lower().strip(".").replace("_", "-")
-
-
-def _is_address(text: str) -> bool:
-    """Whether this is an IP address without a zone, which no certificate has."""
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return "%" not in text
 
 
 def metadata_is_ours_to_block(config: ClusterConfig) -> Iterator[Problem]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from config.facts.image_references import is_name_in_registry, is_registry
 from config.facts.nics import NIC_NAMES
 from config.model import ClusterConfig, SampleAppsConfig
-from config.report import Problem, as_yaml
-from config.rules.nodes.labels import cleaned_value, key_fault, value_fault
+from config.report import Problem
+from config.rules.nodes.labels import key_fault, value_problems
 
 UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
 """The taint of a new node, which a cloud controller removes."""
@@ -100,16 +100,9 @@ def sample_tolerations_are_tolerations(config: ClusterConfig) -> Iterator[Proble
                 path=f"{path}.key",
                 value=toleration.key,
                 rule=fault,
-                remedy="Write the key of a taint as example.com/role.",
+                remedy="Write the key of a taint, for example example.com/role.",
             )
-        fault = value_fault(toleration.value or "")
-        if fault is not None:
-            yield Problem(
-                path=f"{path}.value",
-                value=toleration.value,
-                rule=fault,
-                remedy=f"Write value: {as_yaml(cleaned_value(toleration.value or ''))}.",
-            )
+        yield from value_problems(f"{path}.value", "value", toleration.value or "")
 
 
 RULES = (

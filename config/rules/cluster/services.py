@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 
 from config.members import home_zone
 from config.model import ClusterConfig, Role, ServiceConfig
-from config.report import Problem, as_yaml
-from config.rules.nodes.labels import cleaned_value, key_fault, value_fault
+from config.report import Problem
+from config.rules.nodes.labels import key_fault, value_problems
 from config.schema_walk import nearest
 
 RESERVED_UDP_PORTS = (250, 4789, 4790)
@@ -212,14 +212,7 @@ def _selector_problems(path: str, selector: Mapping[str, str]) -> Iterator[Probl
                 rule=fault,
                 remedy="Write a label of the pods, for example app: test-app-2.",
             )
-        fault = value_fault(value)
-        if fault is not None:
-            yield Problem(
-                path=f"{path}.{key}",
-                value=value,
-                rule=fault,
-                remedy=f"Write {key}: {as_yaml(cleaned_value(value))}.",
-            )
+        yield from value_problems(f"{path}.{key}", key, value)
 
 
 def services_have_their_namespace(config: ClusterConfig) -> Iterator[Problem]:

@@ -61,14 +61,7 @@ def labels_are_allowed(config: ClusterConfig) -> Iterator[Problem]:
                         rule=fault,
                         remedy="Write a key with your own prefix, for example example.com/role.",
                     )
-                fault = value_fault(value)
-                if fault is not None:
-                    yield Problem(
-                        path=f"{path}.{key}",
-                        value=value,
-                        rule=fault,
-                        remedy=f"Write {key}: {as_yaml(cleaned_value(value))}.",
-                    )
+                yield from value_problems(f"{path}.{key}", key, value)
 
 
 def taints_are_allowed(config: ClusterConfig) -> Iterator[Problem]:
@@ -110,16 +103,9 @@ def _taint(path: str, taint: TaintConfig) -> Iterator[Problem]:
             value=taint.key,
             rule="Kubernetes or the cloud controller writes this taint while a node is in that "
             "state, and removes it afterwards.",
-            remedy="Write a key with a prefix of your own, as example.com/role.",
+            remedy="Write a key with a prefix of your own, for example example.com/role.",
         )
-    fault = value_fault(taint.value)
-    if fault is not None:
-        yield Problem(
-            path=f"{path}.value",
-            value=taint.value,
-            rule=fault,
-            remedy=f"Write value: {as_yaml(cleaned_value(taint.value))}.",
-        )
+    yield from value_problems(f"{path}.value", "value", taint.value)
 
 
 def key_fault(key: str) -> str | None:
@@ -138,13 +124,16 @@ def key_fault(key: str) -> str | None:
     return None
 
 
-def value_fault(value: str) -> str | None:
-    """Why this is not the value of a label; None when it is one."""
+def value_problems(path: str, key: str, value: str) -> Iterator[Problem]:
+    """The problem of a text that is not the value of a label, which `key` has at `path`."""
     if not value or (_NAME.fullmatch(value) and len(value) <= MAX_NAME):
-        return None
-    return (
-        f"A label's value has at most {MAX_NAME} letters, digits, hyphens, underscores and dots, "
-        "and begins and ends with a letter or a digit."
+        return
+    yield Problem(
+        path=path,
+        value=value,
+        rule=f"A label's value has at most {MAX_NAME} letters, digits, hyphens, underscores and "
+        "dots, and begins and ends with a letter or a digit.",
+        remedy=f"Write {key}: {as_yaml(_nearest_value(value))}.",
     )
 
 
@@ -160,7 +149,7 @@ def _restricted(key: str) -> str | None:
     return "The kubelet does not start with labels of kubernetes.io that it may not set itself."
 
 
-def cleaned_value(value: str) -> str:
+def _nearest_value(value: str) -> str:
     """The nearest value that a label may have."""
     text = re.sub(r"[^-A-Za-z0-9_.]+", "-", value)[:MAX_NAME].strip("-_.")
     return text or "none"

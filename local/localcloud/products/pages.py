@@ -56,7 +56,7 @@ class Table(Generic[T]):
     def numbered(self, call: Call, rows: Sequence[T], request: PageRequest) -> dict[str, object]:
         """The page of rows that the request names, with the page's number and size."""
         mixed = hostility.shuffled(call.cloud, rows)
-        part, number, size = paging.page(
+        part, number, size = paging.page_by_number(
             mixed, request.page_number, request.page_size, most=self.most
         )
         return {
@@ -77,7 +77,7 @@ class Table(Generic[T]):
         if request.page_number is not None or request.page_size is not None:
             return {**self.numbered(call, rows, request), "NextToken": ""}
         length = min(max(request.max_results or _USUAL, _USUAL), self.most_by_token)
-        part, following = paging.by_token(
+        part, following = paging.page_by_token(
             hostility.shuffled(call.cloud, rows),
             request.next_token,
             length,

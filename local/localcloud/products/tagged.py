@@ -226,7 +226,7 @@ class Tagging:
             if tags.match(entity.tags, request.tag)
             for key, value in entity.tags
         ]
-        part, following = paging.by_token(
+        part, following = paging.page_by_token(
             rows, request.next_token, request.limit, usual=_USUAL_ROWS, most=_USUAL_ROWS
         )
         shown = (self.show or _nested)(call, request, part)

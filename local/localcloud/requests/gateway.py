@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 import types
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
-from urllib.parse import parse_qsl
+from typing import Final
 
 import structlog
 
@@ -21,6 +18,12 @@ from localcloud.requests import hostility, idempotency
 from localcloud.requests.actions import Action, Answer, Call, Product
 from localcloud.requests.calls import CallLog
 from localcloud.requests.faults import Fault, Faults
+from localcloud.requests.parsing import (
+    COMMON_PARAMETERS,
+    ParsedRequest,
+    own_parameters,
+    parse_request,
+)
 from localcloud.settings import Cloud
 from localcloud.state.store import Store
 from localcloud.web.messages import HttpReply, HttpRequest
@@ -30,32 +33,6 @@ from localcloud.wire.errors import ApiError
 UNKNOWN_ACTION: Final = "LocalCloud.UnknownAction"
 UNKNOWN_VERSION: Final = "InvalidVersion"
 UNKNOWN_PARAMETER: Final = "LocalCloud.UnknownParameter"
-
-_COMMON: Final = frozenset(
-    {
-        "Action",
-        "Version",
-        "Format",
-        "Timestamp",
-        "SignatureNonce",
-        "AccessKeyId",
-        "SignatureMethod",
-        "SignatureVersion",
-        "SignatureType",
-        "Signature",
-        "SecurityToken",
-        "ClientToken",
-        "DryRun",
-        "OwnerId",
-        "OwnerAccount",
-        "ResourceOwnerId",
-        "ResourceOwnerAccount",
-        "AcceptLanguage",
-        "SecureTransport",
-        "SourceIp",
-    }
-)
-_MOST_FIELDS: Final = 5000
 _LONGEST_TOKEN: Final = 64
 _REGIONAL: Final = frozenset({"Ecs", "Vpc", "Slb", "Nlb"})
 _NOT_ALLOWED: Final = types.MappingProxyType(
@@ -63,21 +40,6 @@ _NOT_ALLOWED: Final = types.MappingProxyType(
 )
 """Product → its error code for a call that policies do not allow; others use Forbidden.RAM."""
 _PASSES_ROLE: Final = frozenset({("ecs", "RunInstances"), ("ecs", "AttachInstanceRamRole")})
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Parsed:
-    """A request after parsing and before authentication: nothing in it is trusted yet."""
-
-    query: Mapping[str, str]
-    form: Mapping[str, str]
-    version: str
-    action: str
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        """All parameters, of the query and the form."""
-        return {**self.query, **self.form}
 
 
 class Gateway:
@@ -165,10 +127,10 @@ class Gateway:
     ) -> HttpReply:
         if http.method not in {"GET", "POST"}:
             raise ApiError("UnsupportedHTTPMethod", "This http method is not supported.", 405)
-        parsed = _parse(http)
+        parsed = parse_request(http)
         facts.action = parsed.action
         parameters = parsed.parameters
-        facts.parameters = {n: v for n, v in parameters.items() if n not in _COMMON}
+        facts.parameters = {n: v for n, v in parameters.items() if n not in COMMON_PARAMETERS}
         principal = self._authenticator.sender(
             method=http.method,
             path=http.path,
@@ -190,7 +152,7 @@ class Gateway:
         tree = wire_parameters.tree(parameters)
         published_parameters.check(product.name, action.name, tree)
         self._check_region(product, parameters)
-        request, unknown = wire_parameters.read_tree(action.request, _own(action, tree))
+        request, unknown = wire_parameters.read_tree(action.request, own_parameters(action, tree))
         facts.unknown = unknown
         if unknown and self._cloud.strict:
             raise ApiError(
@@ -214,7 +176,7 @@ class Gateway:
             return self._struck(fault, request_id, facts)
         return HttpReply.of({"RequestId": request_id, **answer})
 
-    def _product(self, parsed: _Parsed, facts: _CallFacts) -> Product:
+    def _product(self, parsed: ParsedRequest, facts: _CallFacts) -> Product:
         product = self._products.get(parsed.version)
         if product is None:
             raise ApiError(
@@ -225,7 +187,7 @@ class Gateway:
         return product
 
     @staticmethod
-    def _action(product: Product, parsed: _Parsed) -> Action:
+    def _action(product: Product, parsed: ParsedRequest) -> Action:
         action = product.actions.get(parsed.action)
         if action is None:
             raise ApiError(
@@ -367,70 +329,3 @@ class _CallFacts:
 
 def _request_id() -> str:
     return str(uuid.uuid4()).upper()
-
-
-def _own(action: Action, parameters: wire_parameters.Tree) -> wire_parameters.Tree:
-    """The action's own parameters: all except the common ones that it does not declare."""
-    declared = wire_parameters.declared(action.request)
-    return {
-        name: node
-        for name, node in parameters.items()
-        if name in declared or not (name in _COMMON or name == "RegionId")
-    }
-
-
-def _pairs(text: str, what: str) -> dict[str, str]:
-    if not text:
-        return {}
-    try:
-        return dict(
-            parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
-        )
-    except ValueError:
-        raise ApiError(
-            "InvalidParameter", f"The {what} is not valid: UTF-8, at most {_MOST_FIELDS} fields."
-        ) from None
-
-
-def _json_body(body: bytes) -> dict[str, str]:
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        raise ApiError("InvalidParameter", "The body is not valid JSON.") from None
-    if not isinstance(document, dict):
-        raise ApiError("InvalidParameter", "The JSON body must be an object.")
-    parameters = {str(name): _as_parameter(value) for name, value in document.items()}
-    if not all(map(wire_parameters.encodable, (*parameters, *parameters.values()))):
-        raise ApiError("InvalidParameter", "The JSON body must be valid Unicode.")
-    return parameters
-
-
-def _as_parameter(value: Any) -> str:  # noqa: ANN401  # any JSON value
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else json.dumps(value)
-
-
-def _parse(http: HttpRequest) -> _Parsed:
-    query = _pairs(http.query, "query")
-    form: dict[str, str] = {}
-    if http.body:
-        kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind == "application/json":
-            form = _json_body(http.body)
-        elif kind in {"", "application/x-www-form-urlencoded", "application/octet-stream"}:
-            try:
-                form = _pairs(http.body.decode(), "form")
-            except UnicodeDecodeError:
-                raise ApiError("InvalidParameter", "The body is not UTF-8.") from None
-        else:
-            raise ApiError("UnsupportedContentType", f"Content-Type {kind[:60]!r} is unknown.")
-    both = {**query, **form}
-    return _Parsed(
-        query=query,
-        form=form,
-        version=both.get("Version") or http.headers.get("x-acs-version", ""),
-        action=both.get("Action") or http.headers.get("x-acs-action", ""),
-    )

@@ -28,7 +28,7 @@ _USUAL_ITEMS: Final = 100
 _MOST_ITEMS: Final = 1000
 
 
-def page(
+def page_by_number(
     items: Sequence[T], number: int | None, size: int | None, *, usual: int = 10, most: int = 100
 ) -> tuple[Sequence[T], int, int]:
     """The items of a page, its number and its size (default 1 and `usual`).
@@ -46,7 +46,7 @@ def page(
     return items[start : start + length], at, length
 
 
-def listed(  # noqa: PLR0913  # the codes are what actions differ in
+def token_answer(  # noqa: PLR0913  # the codes are what actions differ in
     name: str,
     rows: Sequence[T],
     token: str | None,
@@ -56,7 +56,7 @@ def listed(  # noqa: PLR0913  # the codes are what actions differ in
     codes: TokenCodes = ILLEGAL_CODES,
 ) -> dict[str, object]:
     """An answer of the newer kind: the rows under `name`, their number, the next token."""
-    part, following = by_token(rows, token, limit, most=most, codes=codes)
+    part, following = page_by_token(rows, token, limit, most=most, codes=codes)
     answer: dict[str, object] = {
         name: list(part),
         "TotalCount": len(rows),
@@ -81,7 +81,7 @@ class Paged(Protocol):
         ...
 
 
-def numbered(  # noqa: PLR0913, PLR0917  # what all such answers are made of
+def number_answer(  # noqa: PLR0913, PLR0917  # what all such answers are made of
     outer: str,
     inner: str,
     rows: Sequence[T],
@@ -91,7 +91,9 @@ def numbered(  # noqa: PLR0913, PLR0917  # what all such answers are made of
     usual: int = 10,
 ) -> dict[str, object]:
     """An answer of the older kind: a page of rows under `outer.inner`, and the page's number."""
-    part, number, size = page(rows, request.page_number, request.page_size, usual=usual, most=most)
+    part, number, size = page_by_number(
+        rows, request.page_number, request.page_size, usual=usual, most=most
+    )
     return {
         outer: {inner: [show(row) for row in part]},
         "TotalCount": len(rows),
@@ -114,7 +116,7 @@ class PagedTwice(Paged, Protocol):
         ...
 
 
-def either(  # noqa: PLR0913, PLR0917  # what all such answers are made of
+def number_or_token_answer(  # noqa: PLR0913, PLR0917  # what all such answers are made of
     outer: str,
     inner: str,
     rows: Sequence[T],
@@ -125,12 +127,12 @@ def either(  # noqa: PLR0913, PLR0917  # what all such answers are made of
 ) -> dict[str, object]:
     """An answer by token if the request has a token or asks for one, else by page."""
     if request.max_results is None and not request.next_token:
-        return numbered(outer, inner, rows, request, show, most=most)
+        return number_answer(outer, inner, rows, request, show, most=most)
     # ECS cuts a MaxResults that is too large and takes the default for one that is too small
     # (alibabacloud-go/ecs-20140526 v7.2.4, texts of DescribeInstances).
     limit = request.max_results
     length = usual if limit is None or limit < usual else min(limit, most)
-    part, following = by_token(rows, request.next_token, length, usual=usual, most=most)
+    part, following = page_by_token(rows, request.next_token, length, usual=usual, most=most)
     return {
         outer: {inner: [show(row) for row in part]},
         "TotalCount": len(rows),
@@ -138,7 +140,7 @@ def either(  # noqa: PLR0913, PLR0917  # what all such answers are made of
     }
 
 
-def by_token(  # noqa: PLR0913  # the codes are what products differ in
+def page_by_token(  # noqa: PLR0913  # the codes are what products differ in
     items: Sequence[T],
     token: str | None,
     limit: int | None,
@@ -185,10 +187,10 @@ class Marked(Protocol):
         ...
 
 
-def marked(outer: str, inner: str, rows: Sequence[T], request: Marked) -> dict[str, object]:
+def marker_answer(outer: str, inner: str, rows: Sequence[T], request: Marked) -> dict[str, object]:
     """An answer of RAM: rows under `outer.inner`, whether more follow, and then the marker."""
     codes = TokenCodes("InvalidParameter", "InvalidParameter")
-    part, following = by_token(
+    part, following = page_by_token(
         rows, request.marker, request.max_items, usual=_USUAL_ITEMS, most=_MOST_ITEMS, codes=codes
     )
     answer: dict[str, object] = {outer: {inner: list(part)}, "IsTruncated": bool(following)}

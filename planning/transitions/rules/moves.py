@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from planning.transitions.part import Part
 from planning.transitions.reading import Record
-from planning.transitions.rules.nodes import Nodes
+from planning.transitions.rules.machine_fates import Nodes
 from planning.transitions.steps import Refusal
 
 

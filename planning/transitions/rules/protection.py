@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from planning.transitions.part import Part
 from planning.transitions.reading import Record
-from planning.transitions.rules.nodes import Nodes
+from planning.transitions.rules.machine_fates import Nodes
 from planning.transitions.steps import Refusal
 
 

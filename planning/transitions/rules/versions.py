@@ -7,7 +7,12 @@ from planning.transitions.holders import Cluster, Holders
 from planning.transitions.part import Part, Phase
 from planning.transitions.reading import EarlierRelease, Record
 from planning.transitions.steps import Refusal, Step, UpgradeKubernetes, UpgradeSpiderpool
-from planning.transitions.upgrades import kubernetes_problem, spiderpool_problem, version_of
+from planning.transitions.upgrades import (
+    VersionProblem,
+    kubernetes_problem,
+    spiderpool_problem,
+    version_of,
+)
 
 
 def check_first_version(after: Record) -> Part:
@@ -29,7 +34,7 @@ def check_first_version(after: Record) -> Part:
 
 
 def check_versions(before: Record | EarlierRelease, after: Record, cluster: Cluster) -> Part:
-    """Steps for versions that change, or why no way leads to them."""
+    """Steps for versions that change, or the reasons against the change."""
     steps: list[tuple[Phase, Step]] = []
     refusals: list[Refusal] = []
     if after.is_kubeadm:
@@ -61,17 +66,18 @@ def _has_only_plane(before: Record | EarlierRelease) -> bool:
     return isinstance(before, EarlierRelease) or len(before.control_planes) == 1
 
 
-def _only_plane_problem(after: Record, version: str, cluster: Cluster) -> str | None:
+def _only_plane_problem(after: Record, version: str, cluster: Cluster) -> VersionProblem | None:
     """Workers are never newer than the only API server, which is upgraded by hand."""
     if not isinstance(cluster, Holders) or cluster.api_server is None:
         return None
     if len(after.control_planes) != 1 or cluster.api_server >= version_of(version):
         return None
     (plane,) = after.control_planes
-    return (
-        f"{plane} is the only control plane and runs {cluster.api_server}: it holds the only etcd, "
-        "so it is upgraded on its machine, and workers are never newer than it. Follow "
-        "docs/runbooks/upgrade.md, One control plane, then run `pulumi up`."
+    return VersionProblem(
+        rule=f"{plane} is the only control plane and runs {cluster.api_server}.",
+        reason="It holds the only etcd, so it is upgraded on its machine, and workers are never "
+        "newer than it.",
+        remedy="Follow docs/runbooks/upgrade.md, One control plane, then run `pulumi up`.",
     )
 
 
@@ -80,15 +86,11 @@ def _kubernetes(record: Record) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _refusal(path: str, value: str, problem: str) -> Refusal:
-    """The problem's last sentence is what to do, as in all of `upgrades`."""
-    *rule, remedy = problem.split(". ")
-    reason = ". ".join(rule)
-    head, _, why = reason.partition(": ")
+def _refusal(path: str, value: str, problem: VersionProblem) -> Refusal:
     return Refusal(
         path=path,
         value=value,
-        rule=f"{head}." if why else f"{reason}.",
-        reason=f"{why[:1].upper()}{why[1:]}." if why else "",
-        remedy=remedy,
+        rule=problem.rule,
+        reason=problem.reason,
+        remedy=problem.remedy,
     )

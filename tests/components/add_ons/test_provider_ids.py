@@ -23,15 +23,15 @@ def problem(**standing: str) -> str | None:
     return node_problem("worker", NEW_ID, nodes)
 
 
-def test_a_node_that_says_nothing_is_free() -> None:
+def test_a_node_without_a_provider_id_is_free() -> None:
     assert problem(worker="") is None
 
 
-def test_a_node_that_says_it_already_is_fine() -> None:
+def test_a_node_that_has_the_provider_id_already_is_accepted() -> None:
     assert problem(worker=NEW_ID) is None
 
 
-def test_a_node_that_says_another_machine_is_named_with_both_and_with_the_way_out() -> None:
+def test_a_node_of_another_machine_is_refused_with_both_ids_and_the_remedy() -> None:
     message = problem(worker="cn-hangzhou.i-old", master="")
     assert message is not None
     assert "Node worker has the providerID cn-hangzhou.i-old" in message
@@ -47,5 +47,5 @@ def test_a_missing_node_is_reported_with_the_nodes_that_exist() -> None:
     assert "(it has alpha, zeta)" in message
 
 
-def test_a_cluster_without_nodes_says_so() -> None:
+def test_the_refusal_says_that_a_cluster_has_no_nodes() -> None:
     assert "(it has no Nodes)" in (problem() or "")

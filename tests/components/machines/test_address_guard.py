@@ -118,7 +118,7 @@ def test_a_pool_that_shrank_already_gets_its_addresses_back_when_another_cannot(
     assert pools.pools_by_name["v4"].ips == ("10.0.0.1-10.0.0.2",)
 
 
-def test_a_webhook_that_always_says_no_ends_with_its_words() -> None:
+def test_a_webhook_that_keeps_refusing_ends_the_change_with_its_message() -> None:
     class Closed(FakePools):
         async def set_ips(self, pool: Pool, ips: Sequence[str]) -> Pool:  # noqa: ARG002
             raise RefusedError("HTTP 403: the rights do not suffice")
@@ -213,7 +213,7 @@ def test_a_preview_warns_only_where_a_roll_out_may_drain_the_node_first() -> Non
 
 
 @pytest.mark.parametrize("kubeconfig", ["a kubeconfig", None])
-def test_a_preview_that_could_not_ask_says_so_and_passes(kubeconfig: str | None) -> None:
+def test_a_preview_without_an_answer_reports_that_and_passes(kubeconfig: str | None) -> None:
     (message,) = hook(cluster(away="ConnectError"), preview=True, kubeconfig=kubeconfig)
     assert (
         "10.0.0.2 leave the ENI. The cluster could not be asked whether pods have them" in message

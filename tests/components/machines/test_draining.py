@@ -46,13 +46,13 @@ def test_every_other_pod_is_evicted() -> None:
     assert cluster.done == ["evict web", "evict db"]
 
 
-def test_a_budget_that_says_no_is_asked_again() -> None:
+def test_an_eviction_that_a_budget_refuses_is_repeated() -> None:
     cluster = FakeCluster(pods={"w": [a_pod("web")]}, refusals={"web": 3})
     emptied(cluster)
     assert cluster.done == ["evict web"]
 
 
-def test_a_budget_that_always_says_no_ends_the_drain_with_its_words() -> None:
+def test_a_budget_that_keeps_refusing_ends_the_drain_with_its_message() -> None:
     cluster = FakeCluster(pods={"w": [a_pod("web")]}, refusals={"web": 10**6})
     with pytest.raises(
         ClusterError, match=r"default/web \(Cannot evict .* disruption budget"
@@ -95,7 +95,9 @@ def test_a_pod_that_comes_back_in_spite_of_the_cordon_is_evicted_once() -> None:
 
 
 @pytest.mark.parametrize("text", ["soon", "-1", "nan", "inf", ""])
-def test_seconds_that_are_none_are_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_that_is_not_a_number_of_seconds_is_refused(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SPIDERPOOL_ALICLOUD_DRAIN_SECONDS", text)
     with pytest.raises(pulumi.RunError, match="not a number of seconds"):
         drain_seconds()

@@ -72,14 +72,14 @@ def test_the_secret_is_the_one_that_kubeadm_writes() -> None:
     assert secret["stringData"]["expiration"] == "2026-01-01T00:00:00Z"
 
 
-def test_a_run_that_meets_every_node_revokes_the_token_also_one_without_an_end() -> None:
+def test_a_run_that_finds_every_node_revokes_even_a_token_without_an_expiry() -> None:
     cluster = joined()
     assert wait(cluster, "workers-1") == []
     assert cluster.secrets == {}
     assert wait(cluster) == []
 
 
-def test_a_token_without_an_end_gets_one_while_machines_are_expected() -> None:
+def test_a_token_without_an_expiry_gets_one_while_machines_are_expected() -> None:
     cluster = joined()
     asyncio.run(keep_token(cluster, TOKEN))
     assert cluster.secrets[NAME]["expiration"] == "2026-01-01T01:00:00Z"
@@ -125,7 +125,7 @@ def test_a_node_of_the_machine_before_is_not_the_one_that_is_expected() -> None:
     assert TOKEN not in str(refused.value)
 
 
-def test_for_a_machine_of_an_earlier_run_nothing_waits_and_the_token_ends_by_itself() -> None:
+def test_a_run_does_not_wait_for_machines_of_earlier_runs_and_lets_the_token_expire() -> None:
     cluster = joined()
     del cluster.objects["workers-0"]
     (report,) = wait(cluster)
@@ -156,7 +156,7 @@ def test_an_api_server_that_is_away_for_a_moment_is_asked_again() -> None:
     assert cluster.secrets == {}
 
 
-def test_revoking_twice_is_no_mistake() -> None:
+def test_a_token_can_be_revoked_twice() -> None:
     cluster = joined()
     assert asyncio.run(revoke_token(cluster, TOKEN))
     assert not asyncio.run(revoke_token(cluster, TOKEN))

@@ -107,7 +107,7 @@ def test_a_preview_refuses_it_once_it_has_seen_the_second_disk(
         asyncio.run(lost_disks.check_disk(disk(PLANES[2])))
 
 
-def test_a_preview_takes_disks_that_an_edit_moves_for_no_lost_ones(
+def test_a_preview_reports_no_disk_as_lost_that_an_edit_moves(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
@@ -118,7 +118,7 @@ def test_a_preview_takes_disks_that_an_edit_moves_for_no_lost_ones(
         asyncio.run(lost_disks.check_attachment(disk(plane)))
 
 
-def test_a_restore_and_the_run_after_an_interrupted_one_may_make_blank_disks(
+def test_a_restore_and_the_run_after_an_interrupted_one_may_create_blank_disks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     interrupted = {PLANES[0]: in_state(snapshot="s-bp1a")}

@@ -104,7 +104,7 @@ def test_a_pool_keeps_the_addresses_that_the_new_machine_has_too() -> None:
     assert pools.written == [("w-eth0", ("10.0.0.36",))]
 
 
-def test_nobodys_pool_is_touched_but_the_nodes_own() -> None:
+def test_only_the_nodes_own_pools_change() -> None:
     pools = FakePools(pools_by_name={"other": a_pool("other", BEFORE, web="10_0_0_33")})
     empty(pools)
     assert pools.written == []
@@ -112,7 +112,9 @@ def test_nobodys_pool_is_touched_but_the_nodes_own() -> None:
 
 def test_a_pod_that_stays_is_named_and_its_pool_is_not_changed() -> None:
     pools = FakePools(pools_by_name={"w-eth0": a_pool("w-eth0", BEFORE, web="10_0_0_33")})
-    with pytest.raises(ClusterError, match=r"pods still use the present ones: default/web \(10\.0\.0\.33\)"):
+    with pytest.raises(
+        ClusterError, match=r"still use the present ones: default/web \(10\.0\.0\.33\)"
+    ):
         empty(pools)
     assert pools.written == []
 

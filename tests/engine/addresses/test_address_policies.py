@@ -13,13 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from planning.read import plan_from
-from planning.spiderpool.address_requests import (
-    DEFAULT_NETWORK,
-    NAME,
-    NETWORK_LABEL,
-    NETWORKS,
-    manifests,
-)
+from planning.spiderpool.address_requests import NAME, manifests
+from planning.spiderpool.network_annotations import DEFAULT_NETWORK, NETWORKS
+from planning.spiderpool.network_choice import NETWORK_LABEL
 from tests.clusters import small
 from tests.toolchain.kubernetes_provider.servers.real_cluster import RealCluster
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from planning.spiderpool.address_requests import DEFAULT_NETWORK, NETWORKS
-from tests.engine.clouds.local_cloud import CLUSTER, SecondCloud, second_cloud
+from planning.spiderpool.network_annotations import DEFAULT_NETWORK, NETWORKS
+from tests.engine.clouds.local_cloud import CLUSTER, SecondCloud, deployed, second_cloud
 from tests.localcloud.machines.fake_cloud import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
@@ -327,14 +327,9 @@ def dense(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCloud]:
         "nodes": {"worker": {"ordinal": 0}},
     }
     cloud.config_file.write_text(yaml.safe_dump(document, sort_keys=False))
-    try:
-        done = cloud.operations("up")
-        assert done.status == 0, cloud.explain(done)
+    with deployed(cloud):
         cloud.run("kubectl", "create", "namespace", FILLING, check=True)
         yield cloud
-    finally:
-        cloud.operations("down", "--discard", deadline=120)
-        cloud.kill_everything()
 
 
 def test_a_dense_worker_runs_a_pod_on_each_of_its_addresses(dense: SecondCloud) -> None:

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -209,6 +210,18 @@ def second_cloud(
         | {"SPIDERPOOL_ALICLOUD_READY_SECONDS": READY_SECONDS}
         | dict(variables or {}),
     )
+
+
+@contextmanager
+def deployed(cloud: SecondCloud) -> Iterator[SecondCloud]:
+    """The cloud with its stack deployed. Both are discarded at the end."""
+    try:
+        done = cloud.operations("up")
+        assert done.status == 0, cloud.explain(done)
+        yield cloud
+    finally:
+        cloud.operations("down", "--discard", deadline=120)
+        cloud.kill_everything()
 
 
 def processes_below(roots: Iterable[int]) -> set[int]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from tests.engine.clouds.local_cloud import CLUSTER, SecondCloud, second_cloud
+from tests.engine.clouds.local_cloud import CLUSTER, SecondCloud, deployed, second_cloud
 
 ZONES = ("cn-hangzhou-i", "cn-hangzhou-j", "cn-hangzhou-k")
 MASTERS = ("masters-0", "masters-1", "masters-2")
@@ -57,10 +57,5 @@ def three_with_etcd_disks(home: Path, name: str) -> Iterator[SecondCloud]:
     use_three_zones(document, name=name, control_planes=3)
     document["config"][CLUSTER]["nodePools"]["masters"]["etcdDisk"] = {}
     cloud.config_file.write_text(yaml.safe_dump(document, sort_keys=False))
-    try:
-        done = cloud.operations("up")
-        assert done.status == 0, cloud.explain(done)
+    with deployed(cloud):
         yield cloud
-    finally:
-        cloud.operations("down", "--discard", deadline=120)
-        cloud.kill_everything()

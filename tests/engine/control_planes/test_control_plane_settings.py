@@ -74,7 +74,9 @@ def test_a_secret_in_etcd_is_not_plain(served: SecondCloud) -> None:
     assert all(line.startswith("600 root ") for line in files if line.endswith(".yaml"))
 
 
-def test_the_audit_log_has_who_read_a_secret_and_not_what(served: SecondCloud) -> None:
+def test_the_audit_log_names_the_reader_of_a_secret_and_not_its_content(
+    served: SecondCloud,
+) -> None:
     with secret(served, "watched") as name:
         assert word_of(served, name) == WORD
     lines = ask(served, f"grep watched {AUDIT_LOG}").splitlines()
@@ -89,7 +91,7 @@ def test_the_audit_log_has_who_read_a_secret_and_not_what(served: SecondCloud) -
 
 
 @pytest.mark.parametrize("path", ANONYMOUS_PATHS)
-def test_somebody_without_a_name_may_ask_whether_it_is_well(served: SecondCloud, path: str) -> None:
+def test_an_anonymous_client_may_read_the_health_endpoints(served: SecondCloud, path: str) -> None:
     assert status_of(served, path) == 200
 
 
@@ -135,7 +137,7 @@ def test_old_tls_and_weak_ciphers_are_refused(served: SecondCloud) -> None:
         handshake(served, ciphers="ECDHE-ECDSA-AES128-SHA", newest=newest)
 
 
-def test_nobody_gets_a_profile(served: SecondCloud) -> None:
+def test_no_client_gets_a_profile(served: SecondCloud) -> None:
     profile = served.run("kubectl", "get", "--raw", "/debug/pprof/")
     assert (profile.status, "NotFound" in profile.err) == (1, True)
 

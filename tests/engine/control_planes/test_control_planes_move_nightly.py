@@ -74,7 +74,7 @@ def zones(life_cycle: LifeCycle) -> tuple[str, ...]:
 
 
 def assert_one_at_a_time(moving: LifeCycle, run: str) -> None:
-    """The edit replaces all control planes and no worker, and the API goes on answering."""
+    """The edit replaces all control planes and no worker, and the API keeps answering."""
     before, addresses = moving.instances(), tuple(map(moving.address, MASTERS))
     writes = moving.edited(run)
     after = moving.instances()

@@ -16,7 +16,7 @@ import yaml
 from operations.engine.places import ROOT
 from operations.failure import ExitCode
 from planning.addresses.canonical import expand
-from tests.engine.clouds.local_cloud import Done, SecondCloud, second_cloud
+from tests.engine.clouds.local_cloud import Done, SecondCloud, deployed, second_cloud
 from tests.engine.kubernetes.kubernetes_versions import (
     PATHS,
     UpgradePath,
@@ -58,17 +58,12 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, path: UpgradePath) -> Iterat
     path.need_both()
     cloud = second_cloud(tmp_path_factory.mktemp("upgraded") / "home")
     of_kubernetes(cloud, path.old)
-    try:
-        done = cloud.operations("up")
-        assert done.status == 0, cloud.explain(done)
+    with deployed(cloud):
         web = cloud.places.home / "web.yaml"
         web.write_text(yaml.safe_dump(WEB))
         cloud.run("kubectl", "apply", "-f", str(web), check=True)
         cloud.run("kubectl", "rollout", "status", "deployment/web", "--timeout=100s", check=True)
         yield cloud
-    finally:
-        cloud.operations("down", "--discard", deadline=120)
-        cloud.kill_everything()
 
 
 def on_machine(cloud: SecondCloud, node: str, script: str) -> Done:

@@ -13,7 +13,7 @@ import yaml
 
 from config.facts.address_counting import SINCE_MINOR
 from planning.spiderpool.address_requests import NAME
-from tests.engine.clouds.local_cloud import SecondCloud, second_cloud
+from tests.engine.clouds.local_cloud import SecondCloud, deployed, second_cloud
 from tests.engine.clouds.three_zones import MASTERS, use_three_zones
 from tests.engine.control_planes.test_three_control_planes import asked
 from tests.engine.kubernetes.kubernetes_versions import (
@@ -49,13 +49,8 @@ def three_planes(
     use_three_zones(document, name="three", control_planes=3)
     cloud.config_file.write_text(yaml.safe_dump(document, sort_keys=False))
     of_kubernetes(cloud, path.old)
-    try:
-        done = cloud.operations("up")
-        assert done.status == 0, cloud.explain(done)
+    with deployed(cloud):
         yield cloud
-    finally:
-        cloud.operations("down", "--discard", deadline=120)
-        cloud.kill_everything()
 
 
 def etcd_members(cloud: SecondCloud) -> set[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from config.profiles import LOCAL_ACCESS_KEY, LOCAL_SECRET_KEY
 from tests.engine.clouds.local_cloud import SecondCloud
 
 Sdk = Any
 """A client or a module of models of the official SDK, which has no types."""
 
 VERSIONS = {"ecs": "20140526", "vpc": "20160428"}
-KEY_ID, KEY_SECRET = "localcloud", "localcloud-secret-not-real"
 
 
 def models(product: str) -> Sdk:
@@ -25,8 +25,8 @@ def client(product: str, cloud: SecondCloud, *, region: str = "cn-hangzhou") -> 
     settings = importlib.import_module("alibabacloud_tea_openapi.models")
     return module.Client(
         settings.Config(
-            access_key_id=KEY_ID,
-            access_key_secret=KEY_SECRET,
+            access_key_id=LOCAL_ACCESS_KEY,
+            access_key_secret=LOCAL_SECRET_KEY,
             endpoint=f"127.0.0.1:{cloud.port}",
             protocol="https",
             region_id=region,

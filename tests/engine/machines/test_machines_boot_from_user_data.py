@@ -332,7 +332,7 @@ def test_settings_are_applied_while_the_machine_runs(formed: Bed) -> None:
     assert formed.on("i-masters-1", "cat", "/proc/sys/net/ipv4/conf/all/arp_notify") == "0\n"
 
 
-def test_settings_that_the_kubelet_refuses_are_taken_back(formed: Bed) -> None:
+def test_settings_that_the_kubelet_refuses_are_reverted(formed: Bed) -> None:
     node = formed.plan.nodes["masters-1"]
     text = machine.node_settings(formed.plan, replace(node, max_pods=-1), "")
     formed.annotate(node.name, machine.SETTINGS, text)

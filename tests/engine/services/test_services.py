@@ -287,7 +287,7 @@ def create_service(served: SecondCloud, name: str, **annotations: str) -> None:
     served.run("kubectl", "create", "-f", str(path), check=True)
 
 
-def test_what_the_api_refuses_stands_in_the_service_s_events(served: SecondCloud) -> None:
+def test_a_refusal_of_the_api_is_in_the_services_events(served: SecondCloud) -> None:
     create_service(served, "astray", address_type="intranet", vswitch_id="vsw-none")
     selector = "--field-selector=reason=SyncLoadBalancerFailed,involvedObject.name=astray"
     (event, *_) = within(20, "an event", lambda: served.kubectl("get", "events", selector)["items"])

@@ -34,7 +34,7 @@ def registered_specs(name: str, kind: str) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_pool_is_accepted_beside_the_others_and_not_rewritten(
+def test_every_pool_is_accepted_next_to_the_others_and_not_rewritten(
     judge: Judge, name: str
 ) -> None:
     pools = registered_specs(name, "SpiderIPPool")

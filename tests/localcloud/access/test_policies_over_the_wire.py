@@ -35,7 +35,7 @@ def vpc_of(api: Api, **more: object) -> str:
     return str(api.vpc("CreateVpc", CidrBlock="10.0.0.0/16", **more)["VpcId"])
 
 
-def test_a_permission_for_one_vpc_is_none_for_another(api: Api, cloud: CloudThread) -> None:
+def test_a_permission_for_one_vpc_does_not_cover_another(api: Api, cloud: CloudThread) -> None:
     mine, other = vpc_of(api), vpc_of(api)
     theirs = user_with(api, cloud, statement("vpc:*", f"acs:vpc:*:*:vpc/{mine}"))
     theirs.vpc("ModifyVpcAttribute", VpcId=mine, VpcName="named")

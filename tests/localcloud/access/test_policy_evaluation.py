@@ -302,7 +302,7 @@ def test_a_deny_of_everything_always_wins(rules: list[dict[str, Any]], call: Ask
 
 
 @given(rules=st.lists(statements(), max_size=4), more=statements("Allow"), call=calls())
-def test_one_more_allow_never_takes_away(
+def test_one_more_allow_never_removes_a_permission(
     rules: list[dict[str, Any]], more: dict[str, Any], call: Asked
 ) -> None:
     assert allows([*rules, more], call) >= allows(rules, call)

@@ -72,7 +72,7 @@ class State:
 
     @classmethod
     def read(cls, path: Path) -> State:
-        """The last committed state; the cloud may go on running."""
+        """The last committed state; the cloud may keep running."""
         database = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
         try:
             rows = database.execute("SELECT kind, body FROM entities").fetchall()

@@ -396,7 +396,7 @@ def test_a_clb_of_another_cluster_is_not_taken(stage: Stage) -> None:
     assert stage.listeners(clb_id) == []
 
 
-def test_what_the_api_refuses_stands_in_the_event_and_is_tried_again(
+def test_a_refusal_of_the_api_is_in_the_event_and_is_tried_again(
     stage: Stage, cloud: CloudThread
 ) -> None:
     cloud.fault(

@@ -37,7 +37,7 @@ def test_the_socket_is_for_its_owner_only(cloud: CloudThread) -> None:
     assert cloud.places.control_socket.stat().st_mode & 0o777 == 0o600
 
 
-def test_health_says_where_and_who(cloud: CloudThread) -> None:
+def test_health_reports_the_port_and_the_region(cloud: CloudThread) -> None:
     status, health = send(cloud, "GET", "/health")
     assert (status, health["status"], health["port"], health["region"]) == (
         200,

@@ -18,6 +18,7 @@ from operations.engine.stack_file import path_of_stack
 from operations.engine.waiting import holds_within
 from operations.failure import ExitCode, OperationError
 from operations.local import deployment as local
+from operations.local import emulated_cloud
 from operations.local.deployment import LocalCloud
 from operations.sweep.cluster import Finding
 from operations.sweep.command import Ask, Say, Swept, SweptStack
@@ -67,7 +68,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
         def run(self, argv: Sequence[str], **_: object) -> Finished:
             return machine.answer(argv)
 
-    monkeypatch.setattr(local, "Runner", Scripted)
+    for module in (local, emulated_cloud):
+        monkeypatch.setattr(module, "Runner", Scripted)
     # A million rounds each time; test_passphrase.py is about it.
     monkeypatch.setattr(local, "opens", lambda _passphrase, _salt: True)
     return machine

@@ -85,7 +85,7 @@ def test_machines_that_run_are_named_and_have_to_be_stopped_by_a_person(
 @pytest.mark.parametrize(
     ("situation", "words"),
     [
-        pytest.param(with_snapshot(is_complete=False), "is still being made", id="not done"),
+        pytest.param(with_snapshot(is_complete=False), "is not complete yet", id="not done"),
         pytest.param(with_snapshot(is_of_data_disk=False), "is of disk d-0", id="system disk"),
         pytest.param(with_snapshot(disk="d-9"), "is of disk d-9", id="another disk"),
         pytest.param(with_snapshot(gibibytes=40), "Write size: 40 into etcdDisk", id="larger"),

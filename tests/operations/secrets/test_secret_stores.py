@@ -65,7 +65,7 @@ def test_a_new_secrets_file_is_private_and_can_be_read_back(tmp_path: Path) -> N
     assert read_secrets(store).bootstrap_token
 
 
-def test_nothing_is_left_beside_the_file(tmp_path: Path) -> None:
+def test_no_other_file_is_left_next_to_the_secrets(tmp_path: Path) -> None:
     init(FileStore(tmp_path / "secrets.yaml"))
     assert [path.name for path in tmp_path.iterdir()] == ["secrets.yaml"]
 

@@ -20,7 +20,7 @@ from operations.sweep.cluster import Finding
 from operations.sweep.command import SweptStack
 from operations.sweep.disk_attachments import has_disks, unrecorded_attachments
 from operations.sweep.interrupted import Object, settled
-from operations.sweep.leftovers import OwnedNames
+from operations.sweep.owned_names import OwnedNames
 from operations.sweep.recovery import recover_stack
 
 pytestmark = pytest.mark.unit

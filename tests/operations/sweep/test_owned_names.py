@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from config.facts.tags import TAG_CONTROLLER
-from operations.sweep.leftovers import OwnedNames
+from operations.sweep.owned_names import OwnedNames
 from planning.read import plan_from
 from tests.clusters import Document, adopted, small, three_control_planes
 from tests.deploying import deploy

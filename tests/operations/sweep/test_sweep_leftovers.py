@@ -17,18 +17,12 @@ from operations.engine.pulumi_stack import PulumiStack
 from operations.engine.running import Runner
 from operations.engine.stack_file import Stack, path_of_stack
 from operations.sweep.cloud import Account, CloudError, region_key
-from operations.sweep.leftovers import (
-    BY_CONTROLLER,
-    BY_NAME,
-    BY_PARENT,
-    BY_TAG,
-    Leftover,
-    OwnedNames,
-    leftovers,
-)
+from operations.sweep.leftovers import Leftover, leftovers
+from operations.sweep.owned_names import OwnedNames
 from operations.sweep.recovery import wait_until_quiet
 from operations.sweep.removal import order, remove
 from operations.sweep.state import StackState
+from operations.sweep.survey import BY_CONTROLLER, BY_NAME, BY_PARENT, BY_TAG
 
 pytestmark = pytest.mark.unit
 

@@ -127,7 +127,7 @@ def test_a_subnet_over_the_gateways_range_is_refused_and_the_remedy_works() -> N
     assert planned(remedied).network.nat_vswitch == "gateways-cn-hangzhou-i"
 
 
-def test_a_network_load_balancer_takes_three_addresses_a_zone() -> None:
+def test_a_network_load_balancer_takes_three_addresses_in_each_zone() -> None:
     zones = {"cn-hangzhou-i": "10.0.64.0/24", "cn-hangzhou-k": "10.0.65.0/24"}
     plan = planned(_with_nlb(_with_subnet(small(), "edge", zones), "edge"))
     assert taken_addresses(plan) == {

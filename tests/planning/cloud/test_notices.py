@@ -28,7 +28,7 @@ def test_a_maintained_minor_is_not(version: str) -> None:
     assert not ends_of_life(edited(clustered(), at("kubernetes/version", version)))
 
 
-def test_the_version_of_somebody_elses_cluster_is_not() -> None:
+def test_no_notice_is_about_the_version_of_somebody_elses_cluster() -> None:
     document = edited(existing_kubernetes(), at("kubernetes/version", "1.34.4"))
     assert not ends_of_life(document)
 

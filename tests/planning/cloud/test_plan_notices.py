@@ -54,7 +54,7 @@ def _tainted(*pools: str, key: str = "dedicated", effect: str = "NoSchedule") ->
     return {"nodePools": {pool: {"taints": taints} for pool in pools}}
 
 
-def test_a_cluster_whose_nodes_all_keep_dns_away_is_told() -> None:
+def test_a_cluster_whose_nodes_all_repel_dns_gets_a_notice() -> None:
     (notice,) = notices(planned(small(_tainted("masters", "workers"))))
     assert notice.startswith("CoreDNS does not start")
 
@@ -69,5 +69,5 @@ def test_a_cluster_whose_nodes_all_keep_dns_away_is_told() -> None:
     ],
     ids=["workers only", "a preference", "for critical add-ons", "of control planes"],
 )
-def test_dns_starts_where_one_node_takes_it(pools: dict[str, object]) -> None:
+def test_dns_needs_one_node_that_admits_it(pools: dict[str, object]) -> None:
     assert list(notices(planned(small(pools)))) == []

@@ -23,7 +23,7 @@ def _pod(manifest: Any) -> Any:  # noqa: ANN401 - a manifest is JSON
     return manifest["spec"]["template"]
 
 
-def test_without_being_asked_for_there_are_none() -> None:
+def test_there_are_no_sample_apps_by_default() -> None:
     assert manifests(plan_from(small())) == {}
 
 

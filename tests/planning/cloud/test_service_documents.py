@@ -104,7 +104,7 @@ def test_nobody_waits_for_a_service_whose_pods_come_later() -> None:
     assert "pulumi.com/skipAwait" not in _annotations({})
 
 
-def test_a_network_load_balancer_stands_in_every_zone_of_its_subnet() -> None:
+def test_a_network_load_balancer_is_in_every_zone_of_its_subnet() -> None:
     service = {
         "selector": {"app": "web"},
         "ports": {"web": {"port": 80}},

@@ -37,7 +37,7 @@ def file_of(flag: str) -> dict[str, Any]:
     return document
 
 
-def test_nobody_reads_a_profile() -> None:
+def test_profiling_is_off() -> None:
     for component in ("apiServer", "controllerManager", "scheduler"):
         assert flags(component)["profiling"] == "false"
 
@@ -52,7 +52,7 @@ def test_every_file_of_the_api_server_is_in_a_folder_that_its_container_has() ->
     assert paths - written <= set(control_plane().files)
 
 
-def test_only_the_health_endpoints_answer_somebody_without_a_name() -> None:
+def test_only_the_health_endpoints_answer_anonymous_requests() -> None:
     anonymous = file_of("authentication-config")["anonymous"]
     paths = {condition["path"] for condition in anonymous["conditions"]}
     assert paths == {"/livez", "/readyz", "/healthz"}
@@ -64,7 +64,7 @@ def test_the_audit_log_never_has_the_content_of_an_object() -> None:
     assert {rule["level"] for rule in rules} == {"None", "Metadata"}
 
 
-def test_who_reads_a_secret_is_noted_whoever_it_is() -> None:
+def test_every_read_of_a_secret_is_logged() -> None:
     first = file_of("audit-policy-file")["rules"][0]
     assert "secrets" in first["resources"][0]["resources"]
     assert set(first) == {"level", "resources"}, "no user is left out"
@@ -75,11 +75,11 @@ def test_who_reads_a_secret_is_noted_whoever_it_is() -> None:
 @pytest.mark.parametrize(
     "group", ["system:masters", "system:nodes", "system:serviceaccounts:kube-system"]
 )
-def test_every_command_in_a_container_is_noted(group: str, resource: str, verb: str) -> None:
+def test_every_command_in_a_container_is_logged(group: str, resource: str, verb: str) -> None:
     assert level_of(group=group, resource=resource, verb=verb) == "Metadata"
 
 
-def test_what_components_read_all_the_time_is_not_noted() -> None:
+def test_routine_reads_of_components_are_not_logged() -> None:
     reading = {"resource": "pods", "verb": "watch"}
     assert level_of(group="system:nodes", **reading) == "None"
     assert level_of(group="system:authenticated", **reading) == "Metadata"

@@ -124,7 +124,7 @@ def test_keys_with_which_secrets_would_be_unreadable_are_refused(
     assert plane.annotations[machine.ENCRYPTION_KEYS] == before
 
 
-def test_keys_with_which_the_api_server_does_not_come_up_are_taken_back(plane: Place) -> None:
+def test_keys_with_which_the_api_server_does_not_start_are_reverted(plane: Place) -> None:
     ask(plane, "key1 key666")
     plane.run()
     plane.run()

@@ -58,7 +58,7 @@ def test_the_rules_may_be_loaded_any_number_of_times() -> None:
     assert applied(once, rules, DEVICES) == once
 
 
-def test_other_tables_stay_and_open_takes_only_ours_away() -> None:
+def test_other_tables_stay_and_open_deletes_only_ours() -> None:
     kube_proxy: dict[str, Any] = {"ip filter": {"KUBE-FORWARD": []}}
     plan = planned(small())
     blocked = applied(kube_proxy, guard_rules(plan, plan.nodes["workers-0"]), DEVICES)

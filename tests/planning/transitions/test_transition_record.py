@@ -18,7 +18,7 @@ pytestmark = pytest.mark.unit
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_a_plan_is_no_edit_of_itself(stack: str) -> None:
+def test_a_plan_compared_with_itself_is_no_edit(stack: str) -> None:
     read = read_record(record(stack_plan(stack)))
     assert isinstance(read, Record)
     assert check_edit(read, read, UNASKED) == Accepted()
@@ -76,7 +76,7 @@ def test_free_text_of_the_user_is_kept_as_a_digest() -> None:
         ({"schema": "x", "cluster": []}, EarlierRelease()),
     ],
 )
-def test_whatever_is_no_record_of_ours_is_an_earlier_release(
+def test_a_document_that_is_not_a_record_of_ours_is_of_an_earlier_release(
     document: dict[str, Any] | None, expected: EarlierRelease
 ) -> None:
     assert read_record(document) == expected

@@ -95,7 +95,7 @@ def after(running: Running, step: Step) -> Running:
     )
 
 
-def test_a_patch_goes_control_planes_first_one_by_one_then_workers() -> None:
+def test_a_patch_upgrades_control_planes_one_by_one_and_then_workers() -> None:
     steps = planned(calm(), "1.35.5").steps
     assert [(step.kind, step.target) for step in steps] == [
         (Kind.CLUSTER_VERSION, "kubeadm-config"),
@@ -112,7 +112,7 @@ def test_a_chart_alone_is_one_step() -> None:
     assert (step.kind, step.before, step.after) == (Kind.SPIDERPOOL, "1.2.1", "1.2.2")
 
 
-def test_nothing_to_do_is_no_step_and_no_problem() -> None:
+def test_without_changes_there_are_no_steps_and_no_problems() -> None:
     assert planned(calm(), "1.35.4") == Upgrade()
 
 
@@ -128,7 +128,7 @@ def test_nothing_to_do_is_no_step_and_no_problem() -> None:
         ),
     ],
 )
-def test_what_no_way_leads_to_is_refused_with_the_reason(
+def test_an_impossible_upgrade_is_refused_with_the_reason(
     running: Running, to: str, chart: str, why: str
 ) -> None:
     upgrade = planned(running, to, chart)

@@ -41,7 +41,7 @@ def real(cluster: RealCluster) -> Iterator[EngineSide]:
 
 @pytest.fixture
 def restarted(cluster: RealCluster) -> Iterator[threading.Thread]:
-    """Kill the API server and start it again while the test goes on."""
+    """Kill the API server and start it again while the test continues."""
     cluster.kill("kube-apiserver")
     starting = threading.Thread(target=cluster.start_api_server)
     threading.Timer(1.0, starting.start).start()

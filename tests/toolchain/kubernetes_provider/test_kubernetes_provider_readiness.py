@@ -53,7 +53,7 @@ def test_a_deployment_waits_for_its_replicas() -> None:
     assert waiting == Waiting(reason="1 of 2 replicas are available, 2 are updated")
 
 
-def test_a_deployment_past_its_deadline_is_waited_for_all_the_same() -> None:
+def test_a_deployment_past_its_deadline_is_still_waited_for() -> None:
     progressing: Object = {
         "type": "Progressing",
         "status": "False",

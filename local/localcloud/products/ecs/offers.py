@@ -276,7 +276,7 @@ def describe_instance_types(_call: Call, request: DescribeInstanceTypes) -> Answ
         and k.ipv4_per_eni >= (request.minimum_eni_private_ip_address_quantity or 0)
         and k.ipv6_per_eni >= (request.minimum_eni_ipv6_address_quantity or 0)
     ]
-    part, following = paging.by_token(
+    part, following = paging.page_by_token(
         types, request.next_token, request.max_results, usual=1600, most=1600
     )
     return {

@@ -84,7 +84,7 @@ def describe_security_group_attribute(
     rules = [r for r in group.rules if direction in {"all", r.direction}]
     following = ""
     if request.max_results is not None or request.next_token:
-        part, following = paging.by_token(
+        part, following = paging.page_by_token(
             rules,
             request.next_token,
             request.max_results,

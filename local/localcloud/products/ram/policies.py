@@ -191,7 +191,7 @@ def list_policies(call: Call, request: ListPolicies) -> Answer:
             }
             for name in identities.SYSTEM_POLICIES
         ]
-    return paging.marked("Policies", "Policy", hostility.shuffled(call.cloud, rows), request)
+    return paging.marker_answer("Policies", "Policy", hostility.shuffled(call.cloud, rows), request)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -126,7 +126,7 @@ def list_roles(call: Call, request: ListRoles) -> Answer:
             row = {**shown(call, role), "Tags": tags.ecs(role.tags)}
             row.pop("AssumeRolePolicyDocument")
             roles.append(row)
-    return paging.marked("Roles", "Role", hostility.shuffled(call.cloud, roles), request)
+    return paging.marker_answer("Roles", "Role", hostility.shuffled(call.cloud, roles), request)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,7 +104,7 @@ class ListUsers:
 def list_users(call: Call, request: ListUsers) -> Answer:
     """List all users."""
     rows = [{**_shown(u), "UpdateDate": moment(u.updated)} for u in call.store.all(User)]
-    return paging.marked("Users", "User", hostility.shuffled(call.cloud, rows), request)
+    return paging.marker_answer("Users", "User", hostility.shuffled(call.cloud, rows), request)
 
 
 @dataclass(frozen=True, kw_only=True)

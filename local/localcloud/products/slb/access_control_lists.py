@@ -113,7 +113,7 @@ def describe_access_control_lists(call: Call, request: DescribeAccessControlList
         and request.address_ip_version in {None, "", a.ip_version}
         and tags.match(a.tags, request.tag)
     ]
-    page = paging.numbered("Acls", "Acl", acls, request, _shown, most=_LARGEST_PAGE)
+    page = paging.number_answer("Acls", "Acl", acls, request, _shown, most=_LARGEST_PAGE)
     return {**page, "Count": len(acls)}
 
 
@@ -140,7 +140,7 @@ def describe_access_control_list_attribute(
     acl = find(call, request.acl_id)
     comment = request.acl_entry_comment
     entries = [e for e in acl.entries if not comment or e[1] == comment]
-    part, _, _ = paging.page(
+    part, _, _ = paging.page_by_number(
         hostility.shuffled(call.cloud, entries),
         request.page,
         request.page_size,

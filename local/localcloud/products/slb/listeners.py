@@ -268,7 +268,7 @@ def describe_load_balancer_listeners(call: Call, request: DescribeLoadBalancerLi
         and request.listener_port in {None, listener.port}
         and not request.tag
     ]
-    part, following = paging.by_token(
+    part, following = paging.page_by_token(
         pairs,
         request.next_token,
         request.max_results,

@@ -309,7 +309,7 @@ def describe_load_balancers(call: Call, request: DescribeLoadBalancers) -> Answe
         and (not request.server_id or any(s.id == request.server_id for s in b.servers))
         and tags.match(b.tags, filters)
     ]
-    return paging.numbered(
+    return paging.number_answer(
         "LoadBalancers",
         "LoadBalancer",
         hostility.shuffled(call.cloud, balancers),

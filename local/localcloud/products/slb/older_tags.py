@@ -91,4 +91,6 @@ def describe_tags(call: Call, request: DescribeTags) -> Answer:
         (key, value), count = row
         return {"TagKey": key, "TagValue": value, "InstanceCount": count}
 
-    return paging.numbered("TagSets", "TagSet", sorted(counted.items()), request, shown, usual=50)
+    return paging.number_answer(
+        "TagSets", "TagSet", sorted(counted.items()), request, shown, usual=50
+    )

@@ -164,7 +164,7 @@ def describe_route_entry_list(call: Call, request: DescribeRouteEntryList) -> An
         entries = [
             e for e in entries if e["DestinationCidrBlock"] == request.destination_cidr_block
         ]
-    part, following = paging.by_token(
+    part, following = paging.page_by_token(
         entries,
         request.next_token,
         request.max_result,

@@ -487,7 +487,7 @@ def list_vswitch_cidr_reservations(call: Call, request: ListVSwitchCidrReservati
         and filters.equal(request.vpc_id, r.vpc_id)
         and tags.match(r.tags, request.tag)
     ]
-    part, following = paging.by_token(
+    part, following = paging.page_by_token(
         reservations,
         request.next_token,
         request.max_results,

@@ -29,7 +29,7 @@ def environment_of(node: str, state: Mapping[str, Mapping[str, object]]) -> dict
     return dict(shlex.split(line)[0].split("=", 1) for line in text.splitlines())
 
 
-def test_a_control_plane_finds_the_others_at_their_addresses_of_before() -> None:
+def test_a_control_plane_finds_the_others_at_their_previous_addresses() -> None:
     state = {f"{ENI}::small-masters-{n}-eth0": {"primaryIpAddress": f"10.9.0.{n}"} for n in (0, 1)}
     peers = environment_of(PLANES[0], state)["PEERS"].split()
     assert peers[0] == "10.9.0.1"

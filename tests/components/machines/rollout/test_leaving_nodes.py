@@ -27,7 +27,7 @@ from tests.fake_cluster import a_node, a_pod
 pytestmark = pytest.mark.unit
 
 
-def test_workers_that_leave_are_all_closed_before_the_first_is_emptied(roll: Rolling) -> None:
+def test_workers_that_leave_are_all_cordoned_before_the_first_is_drained(roll: Rolling) -> None:
     cluster = serving(
         pods={FIRST: [a_pod("a")], SECOND: [a_pod("b"), a_pod("d", owner="DaemonSet")]}
     )
@@ -62,7 +62,7 @@ def test_control_planes_that_leave_go_one_after_another_and_leave_etcd(three: Ro
     assert cluster.planes == {PLANES[0]: True}
 
 
-def test_a_dead_control_plane_that_leaves_is_forgotten_by_one_that_stays(three: Rolling) -> None:
+def test_a_control_plane_that_stays_removes_the_member_of_a_dead_one(three: Rolling) -> None:
     cluster = serving(3, pods={PLANES[2]: [a_pod("ccm")]})
     cluster.objects[PLANES[2]] = a_node(PLANES[2], ready=False)
     run(cluster, evict_leaving(three.cluster, members(3), members(2)))
@@ -130,7 +130,7 @@ def test_control_planes_of_an_earlier_release_are_not_new(three: Rolling) -> Non
     assert three.progress.new == {FIRST}
 
 
-def test_an_earlier_release_wrote_workers_down_and_no_control_planes(three: Rolling) -> None:
+def test_an_earlier_release_recorded_workers_and_no_control_planes(three: Rolling) -> None:
     cluster = serving(3, pods={})
     cluster.objects["gone"] = a_node("gone")
     before = EarlierRelease(workers=(FIRST, SECOND, "gone"), kubernetes="1.36.3")

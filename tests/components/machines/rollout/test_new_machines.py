@@ -31,7 +31,7 @@ def test_a_machine_that_boots_finds_no_node_of_its_name(roll: Rolling) -> None:
     assert cluster.done == [f"delete {FIRST}"]
 
 
-def test_a_machine_that_boots_finds_a_token_that_ends(roll: Rolling) -> None:
+def test_a_machine_that_boots_finds_a_token_with_an_expiry(roll: Rolling) -> None:
     cluster = serving()
     run(cluster, roll.changes.prepare_machine(args(FIRST)))
     (secret,) = cluster.secrets.values()

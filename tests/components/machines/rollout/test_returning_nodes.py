@@ -82,7 +82,7 @@ def test_static_pods_of_the_machine_before_do_not_count(three: Rolling) -> None:
         run(cluster, three.returning.until_back(three.plan.nodes[PLANES[1]], "i-old", None))
 
 
-def test_a_node_that_is_back_is_opened_and_has_its_settings_written_down(roll: Rolling) -> None:
+def test_a_node_that_is_back_is_uncordoned_and_gets_its_settings(roll: Rolling) -> None:
     cluster = FakeCluster(objects={FIRST: back()})
     asyncio.run(cluster.cordon(FIRST))
     run(cluster, roll.returning.until_back(roll.plan.nodes[FIRST], "i-new", None))

@@ -83,7 +83,7 @@ def test_a_machine_that_changes_in_its_turn_is_prepared_once(three: Rolling) -> 
     assert cluster.done == [f"cordon {FIRST}"]
 
 
-def test_another_update_of_an_instance_asks_nobody(three: Rolling) -> None:
+def test_another_update_of_an_instance_sends_no_request(three: Rolling) -> None:
     cluster = serving(3)
     run(cluster, unplanned(three, FIRST, instance_type="ecs.planned"))
     assert cluster.done == []

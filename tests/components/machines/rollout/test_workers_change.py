@@ -59,7 +59,7 @@ def test_a_machine_stays_while_a_pod_has_an_address_that_it_would_lose(roll: Rol
         run(serving(), changes(roll, FIRST, ELSEWHERE), FakePools(pools_by_name={pool.name: pool}))
 
 
-def test_an_edit_of_nothing_asks_nobody(roll: Rolling) -> None:
+def test_an_edit_without_changes_sends_no_request(roll: Rolling) -> None:
     cluster = serving(failures=10**6)
     run(cluster, changes(roll, FIRST, {}))
     assert cluster.done == []
@@ -80,7 +80,7 @@ def test_no_worker_goes_while_an_earlier_one_has_no_node(roll: Rolling) -> None:
         run(cluster, changes(roll, SECOND))
 
 
-def test_a_worker_that_is_only_being_added_holds_nobody_up(roll: Rolling) -> None:
+def test_no_node_waits_for_a_worker_that_is_being_added(roll: Rolling) -> None:
     cluster = serving()
     del cluster.objects[FIRST]
     roll.changes.note_new(args(FIRST))
@@ -88,7 +88,7 @@ def test_a_worker_that_is_only_being_added_holds_nobody_up(roll: Rolling) -> Non
     assert cluster.done == [f"cordon {SECOND}"]
 
 
-def test_what_a_broken_off_run_left_cordoned_is_opened_again(roll: Rolling) -> None:
+def test_a_node_that_an_interrupted_run_left_cordoned_is_uncordoned(roll: Rolling) -> None:
     cluster = serving()
     asyncio.run(cluster.cordon(SECOND))
     run(cluster, changes(roll, FIRST))

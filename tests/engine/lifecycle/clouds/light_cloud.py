@@ -1,4 +1,4 @@
-"""A cloud of its own whose stack has a network and machines only, so that it is quick.
+"""A cloud of its own whose stack has a network and machines only, so that it is fast.
 
 `kubernetes.mode: existing` without a kubeconfig makes everything outside Kubernetes, and nothing
 boots, so that an `up` takes half a minute and a destroy as long. With `mode: kubeadm` there are the

@@ -5,8 +5,8 @@
 A point is a number of calls that change something in the cloud, a pause after the last of them, and
 one of the machines that run then. All three are drawn with a seed. An `up` counts from the moment
 at which a machine runs. The machine is stopped by force, as a power cut would stop it; its disk
-stays. The run goes on until it ends by itself. Then comes what the runbooks say: `pulumi up`.
-With `--keep FILE` each result is written down at once, and a later call goes on with what is left.
+stays. The run continues until it ends by itself. Then follows `pulumi up`, as in the runbooks. With
+`--keep FILE` each result is written at once, and a later call continues with the rest.
 """
 
 from __future__ import annotations

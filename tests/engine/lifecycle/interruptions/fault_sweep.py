@@ -5,10 +5,10 @@
 A clean run gives the list of calls. Then every call that changes something is struck exactly once
 (for `stale`: every call that reads): its repetition passes, so that the next run is the one after
 the fault is gone. Runs use `--continue-on-error`, so that one run meets every call that is ready.
-They go on until one ends well. After a failed run of a fault with an effect (a lost answer) comes
-the documented recovery, and also where a run failed although nothing new was struck in it; what it
-had to remove is counted. What the cloud has in the end and the state does not know is a leak, which
-the recovery has to remove, too.
+They are repeated until one succeeds. After a failed run of a fault with an effect (a lost answer)
+comes the documented recovery, and also where a run failed although nothing new was struck in it;
+what it had to remove is counted. What the cloud has in the end and the state does not know is a
+leak, which the recovery has to remove, too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from operations.sweep.cloud import LOCAL_SECRET_KEY, Account, OfficialApi
+from config.profiles import LOCAL_SECRET_KEY
+from operations.sweep.cloud import Account, OfficialApi
 from tests.engine.clouds.local_cloud import Done
 from tests.engine.lifecycle.clouds.light_cloud import (
     QUIET,
@@ -43,7 +44,7 @@ KINDS: Mapping[str, Mapping[str, object]] = {
     "dropped": {"kind": "drop"},
     "stale": {"kind": "stale", "transactions": 1},
 }
-"""The faults; what each means stands in docs/reliability.md."""
+"""The faults; docs/reliability.md describes each."""
 
 READS = ("Describe", "List", "Get", "Query")
 COMMANDS = ("up", "edit", "destroy")

@@ -3,13 +3,13 @@ r"""Cut runs off at writes inside Kubernetes, strike such writes with faults, an
     python -m tests.engine.lifecycle.interruptions.inside_sweep \
         --points 20 --write docs/reliability.md
 
-With `--keep FILE` each outcome is written down at once, and a later call goes on with what is left.
+With `--keep FILE` each outcome is written at once, and a later call continues with the rest.
 
 A stack works in a cluster that somebody else built, through a gate that counts every request that
 changes something (`api_gate`). Its network and machines exist already, so a run is all inside
 Kubernetes: provider ids, Spiderpool's release, coordinator, networks and pools. After each cut come
 the documented recovery and one `up`; then the next preview has to be empty. A fault strikes each
-write exactly once, Helm's once for each kind of object, and runs go on until one ends well.
+write exactly once, Helm's once for each kind of object, and runs are repeated until one succeeds.
 """
 
 from __future__ import annotations

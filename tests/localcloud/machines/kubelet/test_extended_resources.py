@@ -38,7 +38,7 @@ def test_a_resource_that_the_node_does_not_have_counts_as_nothing() -> None:
     assert rejection(pod(eth0="1"), [], {ETH0: "0"}) is not None
 
 
-def test_a_start_beside_an_empty_folder_resets_and_any_file_keeps(tmp_path: Path) -> None:
+def test_a_start_with_an_empty_folder_resets_and_any_file_prevents_that(tmp_path: Path) -> None:
     assert resets(tmp_path / "missing")
     assert resets(tmp_path)
     (tmp_path / "any").touch()

@@ -67,7 +67,7 @@ INNER = IngressRule(
 
 
 def ipv6(address: str) -> str:
-    """The IPv6 address beside an IPv4 address."""
+    """The IPv6 address that belongs to an IPv4 address."""
     block = next(b for network, b in BLOCKS.items() if ip_address(address) in ip_network(network))
     return str(ip_network(block)[int(address.rpartition(".")[2])])
 

@@ -87,7 +87,7 @@ def test_turns_are_as_the_weights() -> None:
     assert [b.instance_id for b in turns] == ["a", "a", "a", "b"]
 
 
-def test_nobody_has_a_turn_where_nobody_has_weight() -> None:
+def test_without_weights_no_backend_has_a_turn() -> None:
     assert rotation([backend("a", weight=0)]) == ()
 
 

@@ -305,7 +305,7 @@ def test_the_only_control_plane_initialises_the_cluster(machine: Machine) -> Non
 
 @pytest.mark.parametrize("creation_ends", [None, 1_000_000_000], ids=["no creation", "long ago"])
 @pytest.mark.parametrize("document", [small(), three_control_planes()], ids=["one", "three"])
-def test_no_control_plane_makes_a_second_cluster_however_alone_it_is(
+def test_a_lone_control_plane_never_creates_a_second_cluster(
     machine: Machine, document: dict[str, Any], creation_ends: int | None
 ) -> None:
     plan = planned(document)
@@ -332,7 +332,7 @@ def test_the_first_of_three_initialises_when_no_other_answers(machine: Machine) 
     assert machine.text("/etc/hosts") == f"127.0.0.1 localhost\n{own} api.small.internal\n"
 
 
-def test_the_first_of_three_never_makes_a_second_cluster_beside_one_that_is_not_well(
+def test_the_first_of_three_creates_no_second_cluster_next_to_an_unhealthy_one(
     machine: Machine,
 ) -> None:
     plan = planned(three_control_planes())
@@ -449,7 +449,7 @@ def test_a_worker_of_three_control_planes_goes_to_the_load_balancer(machine: Mac
     assert machine.text("/etc/hosts") == "127.0.0.1 localhost\n10.0.15.200 api.small.internal\n"
 
 
-def test_a_worker_whose_name_is_another_machines_waits_until_that_node_is_gone(
+def test_a_worker_waits_until_another_machines_node_of_its_name_is_deleted(
     machine: Machine,
 ) -> None:
     provisioned(machine, stack_plan("local"), "worker")
@@ -464,20 +464,20 @@ def test_a_worker_whose_name_is_another_machines_waits_until_that_node_is_gone(
     assert after == ["kubectl", "kubectl", "kubectl", "systemctl restart kubelet", "kubectl"]
 
 
-def test_a_kubelet_that_is_about_to_make_its_node_is_left_alone(machine: Machine) -> None:
+def test_a_kubelet_that_is_about_to_register_its_node_is_not_restarted(machine: Machine) -> None:
     provisioned(machine, stack_plan("local"), "worker")
     done = machine.run(NODE_SAYS="none none none cn-hangzhou.i-bp1a")
     assert done.returncode == 0
     assert "systemctl restart kubelet" not in machine.calls
 
 
-def test_a_kubelet_that_makes_none_is_started_again(machine: Machine) -> None:
+def test_a_kubelet_that_registers_no_node_is_restarted(machine: Machine) -> None:
     provisioned(machine, stack_plan("local"), "worker")
     machine.run(NODE_SAYS=" ".join(["none"] * 30 + ["cn-hangzhou.i-bp1a"]))
     assert machine.calls.count("systemctl restart kubelet") == 1
 
 
-def test_a_worker_whose_node_stays_another_machines_is_no_node(machine: Machine) -> None:
+def test_a_worker_fails_if_its_node_stays_that_of_another_machine(machine: Machine) -> None:
     done = provisioned(machine, stack_plan("local"), "worker").run(NODE_SAYS="cn-hangzhou.i-old")
     assert done.returncode != 0
     assert ":: worker: FAILED at: settle" in done.stderr

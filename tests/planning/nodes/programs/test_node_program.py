@@ -1,4 +1,4 @@
-"""The node's own unit, run for real beside commands that answer from files.
+"""The node's own unit, run for real with commands that answer from files.
 
 Absolute paths of the machine are moved into a folder of the test; everything else is run as it is.
 """
@@ -307,7 +307,7 @@ def test_the_metadata_service_opens_and_closes_while_the_node_runs(worker: Place
     assert worker.annotations[machine.METADATA_FOR_PODS] == "blocked"
 
 
-def test_rules_that_nft_refuses_are_taken_back_and_the_node_says_why(worker: Place) -> None:
+def test_rules_that_nft_refuses_are_reverted_and_the_node_reports_why(worker: Place) -> None:
     worker.run()
     settings = json.loads(settings_for(worker)) | {"metadata": "banana\n"}
     worker.ask(machine.SETTINGS, json.dumps(settings))
@@ -317,7 +317,7 @@ def test_rules_that_nft_refuses_are_taken_back_and_the_node_says_why(worker: Pla
     assert "nft refused" in worker.annotations[machine.SETTINGS_FAILED]
 
 
-def test_rules_that_cut_the_machine_itself_off_are_taken_back(worker: Place) -> None:
+def test_rules_that_cut_the_machine_itself_off_are_reverted(worker: Place) -> None:
     worker.run()
     worker.change("world.json", blind=True)
     worker.ask(machine.SETTINGS, open_settings(worker))
@@ -371,7 +371,7 @@ def advertised(
     *pods: Any,  # noqa: ANN401
     reserved: Sequence[dict[str, Any]] | None = (),
 ) -> dict[str, str]:
-    """What the worker's Node has after one run, beside its `pods`."""
+    """What the worker's Node has after one run, in addition to its `pods`."""
     worker.write("reserved.json", None if reserved is None else {"items": list(reserved)})
     worker.write("pools.json", {f"{worker.node.name}-{nic}": one for nic, one in pools.items()})
     worker.write("pods.json", {"items": list(pods)})
@@ -450,7 +450,7 @@ def test_a_node_advertises_what_the_scheduler_has_counted_for_its_pods(
     assert advertised(worker, {"eth0": pool()}, waiting)[ETH0] == count
 
 
-def test_a_role_that_does_not_allow_reading_reserved_addresses_hinders_nothing(
+def test_a_node_advertises_addresses_without_the_right_to_read_reserved_ones(
     worker: Place,
 ) -> None:
     assert advertised(worker, {"eth0": pool("10.0.0.1-10.0.0.5")}, reserved=None)[ETH0] == "5"
@@ -541,7 +541,7 @@ def test_a_worker_follows_the_endpoint_and_its_kube_proxy_starts_again(worker: P
     assert worker.calls("systemctl") == []
 
 
-def test_a_setting_that_the_kubelet_does_not_start_with_is_taken_back(worker: Place) -> None:
+def test_a_setting_that_the_kubelet_does_not_start_with_is_reverted(worker: Place) -> None:
     before = worker.text(KUBELET)
     text = settings_for(worker, max_pods=-1)
     worker.ask(machine.SETTINGS, text)
@@ -566,7 +566,7 @@ def test_the_same_broken_setting_is_not_tried_again_and_a_good_one_is(worker: Pl
     assert machine.SETTINGS_FAILED not in worker.annotations
 
 
-def test_a_sysctl_that_the_kernel_refuses_is_taken_back_before_the_kubelet_is_touched(
+def test_a_sysctl_that_the_kernel_refuses_is_reverted_before_the_kubelet_restarts(
     worker: Place,
 ) -> None:
     before = worker.text(SYSCTLS)
@@ -758,7 +758,7 @@ def test_a_control_plane_that_leaves_starts_nothing_for_a_certificate_at_its_end
     assert plane.pods == []
 
 
-def test_a_dead_members_place_is_freed(plane: Place) -> None:
+def test_a_dead_member_is_removed(plane: Place) -> None:
     plane.change("world.json", etcd=["10.0.0.16", "10.0.0.32"])
     plane.ask(machine.FORGET_MEMBERS, "10.0.0.48")
     plane.run()
@@ -773,7 +773,7 @@ def test_an_address_without_a_member_is_acknowledged(plane: Place) -> None:
     assert plane.annotations[machine.MEMBERS_FORGOTTEN] == "10.0.0.200,10.0.0.201"
 
 
-def test_a_list_without_any_member_is_not_believed(plane: Place) -> None:
+def test_a_member_list_without_members_is_ignored(plane: Place) -> None:
     plane.path("/world/members.json").write_text("[]", encoding="utf-8")
     plane.ask(machine.FORGET_MEMBERS, "10.0.0.48")
     plane.run()
@@ -964,7 +964,7 @@ def test_a_kubelet_is_not_restarted_for_other_tokens(
     assert not worker.calls("systemctl")
 
 
-def test_a_token_that_cannot_be_read_hinders_nothing(worker: Place) -> None:
+def test_an_unreadable_token_does_not_stop_the_unit(worker: Place) -> None:
     a_token(worker, HOUR)
     file = next(worker.path("/var/lib/kubelet/pods").rglob("token"))
     file.write_text("no token", encoding="utf-8")

@@ -115,7 +115,7 @@ def list_listener_certificates(call: Call, request: ListListenerCertificates) ->
         if kind.lower() == kind_filter
         and (not request.certificate_ids or certificate_id in request.certificate_ids)
     ]
-    page = paging.listed(
+    page = paging.token_answer(
         "Certificates", certificates, request.next_token, request.max_results, most=50
     )
     return {**page, "CertificateIds": [row["CertificateId"] for row in certificates]}

@@ -336,7 +336,9 @@ def list_listeners(call: Call, request: ListListeners) -> Answer:
     ]
     mixed = shuffled(call.cloud, rows)
     codes = paging.TokenCodes("IllegalParam", "IllegalParam")  # the page ListListeners
-    return paging.listed("Listeners", mixed, request.next_token, request.max_results, codes=codes)
+    return paging.token_answer(
+        "Listeners", mixed, request.next_token, request.max_results, codes=codes
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

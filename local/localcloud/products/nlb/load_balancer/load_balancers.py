@@ -293,7 +293,7 @@ def list_load_balancers(call: Call, request: ListLoadBalancers) -> Answer:
         shown = {**_shown(call, balancer, local=False), "Tags": tags.plain(balancer.tags)}
         if all(str(shown[name]).lower() == value for name, value in lowered.items()):
             rows.append(shown)
-    return paging.listed(
+    return paging.token_answer(
         "LoadBalancers", shuffled(call.cloud, rows), request.next_token, request.max_results
     )
 

@@ -301,7 +301,7 @@ def list_server_groups(call: Call, request: ListServerGroups) -> Answer:
         and tags.match(g.tags, request.tag)
     ]
     mixed = shuffled(call.cloud, rows)
-    return paging.listed("ServerGroups", mixed, request.next_token, request.max_results)
+    return paging.token_answer("ServerGroups", mixed, request.next_token, request.max_results)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -278,4 +278,4 @@ def list_server_group_servers(call: Call, request: ListServerGroupServers) -> An
         and (not request.server_ips or s.ip in request.server_ips)
     ]
     mixed = shuffled(call.cloud, rows)
-    return paging.listed("Servers", mixed, request.next_token, request.max_results)
+    return paging.token_answer("Servers", mixed, request.next_token, request.max_results)
