@@ -443,7 +443,7 @@ else
     if [ ! -e "$ENCRYPTION" ]; then
       # Secrets of a snapshot may have keys that the stack has forgotten since.
       [ -z "${RESTORE:-}" ] ||
-        keys_in_use=$(printf '%s\n' $ENCRYPTION_KEYS $keys_in_use | awk '!seen[$0]++' | paste -sd ' ')
+        keys_in_use=$(tr ' ' '\n' <<< "$ENCRYPTION_KEYS $keys_in_use" | awk 'NF && !seen[$0]++' | paste -sd ' ')
       echo "${keys_in_use:-$ENCRYPTION_KEYS}" > "$ENCRYPTION.new"
       mv "$ENCRYPTION.new" "$ENCRYPTION"
     fi
