@@ -76,6 +76,7 @@ def recover(
             ask=_asking(stack, yes=yes, as_json=as_json),
             agree=_agreeing(stack, yes=yes, as_json=as_json),
             say=_saying(as_json=as_json),
+            looks_ahead=True,
         )
     kept = [finding for finding in done.findings if not finding.is_mended]
     if as_json:
@@ -86,6 +87,11 @@ def recover(
         if done.is_cluster_silent:
             typer.echo(
                 "The API server does not answer from here, so its Helm releases were not checked."
+            )
+        if done.failed_preview:
+            typer.echo(
+                "Objects in the cluster that the state does not have were not looked for: "
+                f"{done.failed_preview}"
             )
         if done.did_nothing:
             typer.echo(f"{stack} is in order: no operation is pending, and nothing is left over.")

@@ -15,7 +15,12 @@ from operations.commands.options import (
     reporting_failures,
 )
 from operations.engine.places import Places
-from operations.secrets.command import make_stack_secrets, rotate_encryption, rotate_webhook
+from operations.secrets.command import (
+    make_stack_secrets,
+    rewrite_secrets,
+    rotate_encryption,
+    rotate_webhook,
+)
 
 app = typer.Typer(help="A cluster's certificates and keys.", no_args_is_help=True)
 
@@ -52,3 +57,10 @@ def secrets_rotate_encryption(
     """Take the next of three steps to another key of Secrets in etcd."""
     with reporting_failures():
         typer.echo(rotate_encryption(stack, Places.of(home), file=file))
+
+
+@app.command("rewrite")
+def secrets_rewrite(stack: SecretsStackOption, home: HomeOption = DEFAULT_HOME) -> None:
+    """Write every Secret of the cluster again, so that etcd has it under the first key."""
+    with reporting_failures():
+        typer.echo(rewrite_secrets(stack, Places.of(home)))

@@ -107,6 +107,22 @@ class PulumiStack:
         done = self._pulumi("up", "--yes", *skip, "--suppress-outputs", deadline=deadline)
         self._check(done, "pulumi up failed")
 
+    def planned_creations(self, *, deadline: float) -> Sequence[Mapping[str, object]]:
+        """Return the resources that the next `pulumi up` would create, as a state has them.
+
+        Secret values are replaced by `[secret]`.
+
+        Raises:
+            OperationError: the preview failed.
+        """
+        done = self._pulumi("preview", "--json", deadline=deadline, quiet=True)
+        self._check(done, "pulumi preview failed")
+        return [
+            step["newState"]
+            for step in json.loads(done.out).get("steps") or ()
+            if step.get("op") == "create" and isinstance(step.get("newState"), Mapping)
+        ]
+
     def destroy(self, *, deadline: float) -> None:
         """Remove everything the state knows; the output streams."""
         done = self._pulumi(
@@ -149,8 +165,9 @@ class PulumiStack:
             argv += ["--stack", self.name]
         if arguments[0] in {"up", "destroy", "refresh"}:
             argv += ["--suppress-progress"]
-            if self.config_file is not None:
-                argv += ["--config-file", str(self.config_file)]
+        reads_file = arguments[0] in {"up", "destroy", "refresh", "preview"}
+        if reads_file and self.config_file is not None:
+            argv += ["--config-file", str(self.config_file)]
         return self.runner.run(argv, deadline=deadline, quiet=quiet, stdin=stdin)
 
     @staticmethod

@@ -68,6 +68,7 @@ def restore_cluster(  # noqa: PLR0913 - each is an option of the command
         stack=stack,
         cloud=ControlPlaneResources(marks=marks, api=OfficialApi(account)),
         snapshot=snapshot,
+        keys=secrets.encryption_keys,
     )
     with reaching(kubeconfig, stack.runner) as runner:
         situation = steps.situation(api_server_is_ready=_is_ready(runner))
@@ -84,6 +85,8 @@ def restore_cluster(  # noqa: PLR0913 - each is an option of the command
             steps.delete_remains(restore, progress)
             steps.create_cluster(progress)
             steps.bring_nodes_back(runner, progress)
+            steps.give_nodes_their_state(runner, progress)
+            steps.write_secrets_again(runner, progress)
             steps.create_younger_objects(progress)
             steps.wait_for_addresses(runner, progress)
             steps.finish()
@@ -106,6 +109,7 @@ def restore_table(plan: ClusterPlan, snapshot: str, restore: RestorePlan) -> Tab
         f"pulumi up: {first} creates the cluster on a disk from the snapshot"
         + (f", and {', '.join(others)} join as new members" if others else ""),
         "restart workers that joined after the snapshot; no other worker is touched",
+        "settings, labels, taints and keys of Secrets that changed after the snapshot",
         "pulumi up: objects that are younger than the snapshot",
         "wait until Spiderpool's pools and the pods agree about addresses",
     ]

@@ -21,7 +21,9 @@ from operations.failure import OperationError
 from operations.restore.address_differences import stale_allocations, unrecorded_addresses
 from operations.restore.control_plane_resources import ControlPlaneResources
 from operations.restore.decision import RestorePlan, Situation
+from operations.restore.node_state import changes, states_of_nodes
 from operations.restore.registration import silent_nodes, unregistered_nodes
+from operations.secrets.encryption import Keys, read_control_planes, write_every_secret_again
 from operations.sweep.cloud import CloudError
 from operations.sweep.state import StackState
 from operations.verification.cluster_objects import Object
@@ -31,6 +33,8 @@ from planning.nodes.etcd_disk import RESTORE
 _T = TypeVar("_T")
 _UP_WITHIN: Final = 4 * 3600.0
 _NODES_WITHIN: Final = 900.0
+_KEYS_WITHIN: Final = 900.0
+"""A unit asks etcd once a minute, and restarts its API server."""
 _POOLS_WITHIN: Final = 600.0
 """Spiderpool's collector runs every two minutes, once its controller is ready."""
 _ANSWERS_WITHIN: Final = 120.0
@@ -50,6 +54,8 @@ class RestoreSteps:
     stack: PulumiStack
     cloud: ControlPlaneResources
     snapshot: str
+    keys: Keys
+    """Names of the keys of Secrets in etcd, of the stack."""
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
 
@@ -130,6 +136,52 @@ class RestoreSteps:
                     f"{', '.join(silent)} did not report within {_NODES_WITHIN / 60:.0f} minutes. "
                     "The restored cluster runs. Look at these machines' consoles, restart or "
                     "delete them in the ECS console, and run the same command again: it continues."
+                )
+
+    def give_nodes_their_state(self, runner: Runner, progress: Progress) -> None:
+        """Give Nodes that are as old as the snapshot the settings, labels and taints of the stack.
+
+        A node without a Node, or without a state of its own, is left out.
+        """
+        states = states_of_nodes(self.plan.name, self.stack.deployment())
+        nodes = self._answer(lambda: _named(_items(runner, "nodes")))
+        for name in sorted(states.keys() & nodes.keys()):
+            words = list(changes(nodes[name], states[name]))
+            if words:
+                with progress.step(f"{name}: settings, labels and taints of the stack"):
+                    for command in words:
+                        _kubectl(runner, *command)
+
+    def write_secrets_again(self, runner: Runner, progress: Progress) -> None:
+        """Replace older keys of Secrets, which the snapshot may have, by the stack's first one.
+
+        Control planes of a restore read the keys of the snapshot, too. Their units forget these by
+        themselves once no Secret has them.
+
+        Raises:
+            OperationError: Secrets cannot be written, or a key is not forgotten in time.
+        """
+        older: list[str] = []
+
+        def are_the_stacks() -> bool:
+            running = read_control_planes(runner, self.stack.name)
+            older[:] = [
+                f"{name} ({' '.join(keys)})"
+                for name, keys in sorted(running.items())
+                if keys and keys != self.keys
+            ]
+            return not older
+
+        if self._answer(are_the_stacks):
+            return
+        with progress.step(f"write every Secret again with {self.keys[0]}"):
+            self._answer(lambda: write_every_secret_again(runner))
+        with progress.step("wait until the control planes have forgotten older keys"):
+            if not self._holds(_if_it_answers(are_the_stacks), within=_KEYS_WITHIN):
+                raise OperationError(
+                    f"After {_KEYS_WITHIN / 60:.0f} minutes control planes still have keys of the "
+                    f"snapshot: {', '.join(older)}. `kubectl describe node` shows the reason "
+                    "in the annotation settings-failed. Run the same command again: it continues."
                 )
 
     def create_younger_objects(self, progress: Progress) -> None:

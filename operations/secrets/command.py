@@ -34,7 +34,6 @@ from operations.secrets.store import (
     init_secrets,
     read_secrets,
 )
-from planning.names import CONTROL_PLANE
 from planning.nodes.secrets import dump_secrets
 from planning.spiderpool.chart import NAMESPACE
 
@@ -108,14 +107,9 @@ def rotate_encryption(stack: str, places: Places, *, file: Path | None) -> str:
     secrets = read_secrets(store)
     keys, step = secrets.encryption_keys, encryption.step_of(secrets)
     with open_cluster(stack, places) as cluster:
-        done = cluster.runner.run(
-            ["kubectl", "get", "nodes", "-l", CONTROL_PLANE, "-o", "json"],
-            deadline=_READ_WITHIN,
-            quiet=True,
-        )
-        check_answer(done, f"kubectl could not read the control planes of stack {stack}")
+        running = encryption.read_control_planes(cluster.runner, stack)
         planned = [plane.name for plane in plan.control_planes]
-        encryption.check_deployed(keys, encryption.read_running(json.loads(done.out)), planned)
+        encryption.check_deployed(keys, running, planned)
         rewritten = 0
         if step is encryption.Step.NEW_WRITES:
             rewritten = encryption.write_every_secret_again(cluster.runner)
@@ -138,6 +132,22 @@ def rotate_encryption(stack: str, places: Places, *, file: Path | None) -> str:
                 f"next run makes the API servers forget {keys[-1]}. {_deploy(stack)}; the "
                 "rotation is then complete."
             )
+
+
+def rewrite_secrets(stack: str, places: Places) -> str:
+    """Write every Secret of the cluster again, as it is; return a sentence with their number.
+
+    Raises:
+        OperationError: The cluster does not answer, or a Secret could not be written.
+    """
+    with open_cluster(stack, places) as cluster:
+        running = encryption.read_control_planes(cluster.runner, stack)
+        number = encryption.write_every_secret_again(cluster.runner)
+    keys = sorted({names[0] for names in running.values() if names})
+    return (
+        f"{number} Secrets are written again, with {' or '.join(keys) or 'no key'}. A control "
+        "plane that waits to forget a key does so within a few minutes."
+    )
 
 
 def _deploy(stack: str) -> str:

@@ -12,19 +12,22 @@ key.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
+from operations.engine.cluster_access import check_answer
 from operations.engine.running import Runner
 from operations.failure import OperationError
 from operations.secrets.rotation import refused
+from planning.names import CONTROL_PLANE
 from planning.nodes.machine import ENCRYPTION_KEYS
 from planning.nodes.secrets import PLAIN, ClusterSecrets
 
 _READ_WITHIN: Final = 300.0
+_NODES_WITHIN: Final = 60.0
 _ATTEMPTS: Final = 5
-"""A Secret that changes between the reading and the writing is refused with a conflict."""
 
 Keys = tuple[str, ...]
 
@@ -99,32 +102,63 @@ def check_deployed(keys: Keys, running: Mapping[str, Keys | None], planned: Sequ
 def write_every_secret_again(runner: Runner) -> int:
     """Write every Secret as it is, so that etcd has it under the first key; return their number.
 
-    Their content passes through pipes only.
+    A Secret that changes between the reading and the writing is refused with a conflict. The
+    change itself has written it with the first key, so only those that still have the version of
+    the first reading are written once more. Their content passes through pipes only.
 
     Raises:
         OperationError: The API server does not answer, or a Secret could not be written.
     """
-    listing = ["kubectl", "get", "secrets", "--all-namespaces", "--output", "json"]
+    versions: dict[str, str] | None = None
     errors = ""
     for _ in range(_ATTEMPTS):
-        secrets = runner.run(listing, deadline=_READ_WITHIN, quiet=True)
-        if secrets.status != 0:
-            errors = secrets.err
+        done = runner.run(
+            ["kubectl", "get", "secrets", "--all-namespaces", "--output", "json"],
+            deadline=_READ_WITHIN,
+            quiet=True,
+        )
+        if done.status != 0:
+            errors = done.err
             continue
+        secrets = {str(item["metadata"]["uid"]): item for item in json.loads(done.out)["items"]}
+        if versions is None:
+            versions = {uid: item["metadata"]["resourceVersion"] for uid, item in secrets.items()}
+        unchanged = [
+            item
+            for uid, item in secrets.items()
+            if versions.get(uid) == item["metadata"]["resourceVersion"]
+        ]
+        if not unchanged:
+            return len(versions)
         written = runner.run(
             ["kubectl", "replace", "--filename", "-", "--output", "name"],
             deadline=_READ_WITHIN,
             quiet=True,
-            stdin=secrets.out,
+            stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": unchanged}),
         )
         if written.status == 0:
-            return len(written.out.splitlines())
+            return len(versions)
         errors = written.err
     raise OperationError(
         "Nothing was changed in the stack: not every Secret could be written again "
         f"({_last_line(errors)}). The old key is still read. Check that the API server answers "
         "(`kubectl get nodes`), then run this again.",
     )
+
+
+def read_control_planes(runner: Runner, stack: str) -> dict[str, Keys | None]:
+    """Return the keys of each control plane of the cluster that the runner's KUBECONFIG names.
+
+    Raises:
+        OperationError: The API server does not answer.
+    """
+    done = runner.run(
+        ["kubectl", "get", "nodes", "-l", CONTROL_PLANE, "-o", "json"],
+        deadline=_NODES_WITHIN,
+        quiet=True,
+    )
+    check_answer(done, f"kubectl could not read the control planes of stack {stack}")
+    return read_running(json.loads(done.out))
 
 
 def _last_line(text: str) -> str:

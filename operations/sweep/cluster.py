@@ -41,6 +41,7 @@ from operations.sweep.releases import (
     history_of,
     release_step,
 )
+from operations.sweep.unrecorded_objects import difference
 
 DEAD_CLUSTER: Final = "PULUMI_K8S_DELETE_UNREACHABLE"
 """Environment variable with which Pulumi drops objects of a cluster that does not answer
@@ -115,6 +116,7 @@ def plan_recovery(  # noqa: PLR0913 - the clock and the pause are for tests
     *,
     field_manager: Callable[[], str],
     token: str | None = None,
+    unrecorded: Sequence[tuple[Creation, str | None]] = (),
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> ClusterRecovery:
@@ -129,23 +131,20 @@ def plan_recovery(  # noqa: PLR0913 - the clock and the pause are for tests
         cluster: the cluster to examine.
         field_manager: creates a name for an object that has no manager of its own yet.
         token: name of the Secret of the stack's bootstrap token; None where the stack has none.
+        unrecorded: objects that the next run would create, with a reason against taking each.
         clock: seconds.
         pause: waits so many seconds.
     """
-    findings: list[Finding] = []
-    resources: list[Object] = []
-    calls: list[Callable[[], None]] = []
     creations = interrupted_creations(deployment)
-    for creation in creations:
-        if creation.is_release or (live := cluster.live(creation)) is None:
-            continue
-        reason = why_not_ours(creation, live)
-        if reason is None and not has_place(creation, deployment):
-            reason = "the state has its predecessor still"
-        if reason is None:
-            resources.append(adopted(creation, live, field_manager=field_manager()))
-        step = f"left alone, because {reason}" if reason else "taken into the state"
-        findings.append(Finding(title=creation.title, step=step, is_mended=reason is None))
+    findings, resources = _objects(
+        [
+            *((c, _obstacle(c, deployment), "") for c in creations if not c.is_release),
+            *((c, obstacle, "created, ") for c, obstacle in unrecorded),
+        ],
+        cluster,
+        field_manager,
+    )
+    calls: list[Callable[[], None]] = []
     new = [creation for creation in creations if creation.is_release]
     for release in (*new, *releases(deployment)):
         history = _settled_history(cluster, release, clock=clock, pause=pause)
@@ -162,6 +161,34 @@ def plan_recovery(  # noqa: PLR0913 - the clock and the pause are for tests
         findings.append(_token_finding(token, end))
         calls.append(lambda: cluster.revoke_token(token))
     return ClusterRecovery(findings=tuple(findings), resources=tuple(resources), calls=tuple(calls))
+
+
+def _obstacle(creation: Creation, deployment: Object) -> str | None:
+    return None if has_place(creation, deployment) else "the state has its predecessor still"
+
+
+def _objects(
+    creations: Sequence[tuple[Creation, str | None, str]],
+    cluster: Cluster,
+    field_manager: Callable[[], str],
+) -> tuple[list[Finding], list[Object]]:
+    """Look for objects. With each are a reason against taking it and what a finding begins with.
+
+    One whose creation nothing has recorded has to be what the program asks for, too.
+    """
+    findings: list[Finding] = []
+    resources: list[Object] = []
+    for creation, obstacle, begins in creations:
+        if (live := cluster.live(creation)) is None:
+            continue
+        reason = why_not_ours(creation, live) or obstacle
+        if reason is None and begins:
+            reason = difference(creation, live)
+        if reason is None:
+            resources.append(adopted(creation, live, field_manager=field_manager()))
+        step = f"left alone, because {reason}" if reason else f"{begins}taken into the state"
+        findings.append(Finding(title=creation.title, step=step, is_mended=reason is None))
+    return findings, resources
 
 
 def _token_finding(token: str, end: str) -> Finding:

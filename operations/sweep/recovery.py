@@ -31,16 +31,18 @@ from operations.sweep.cluster import (
 )
 from operations.sweep.command import Ask, Say, Swept, SweptStack, clean
 from operations.sweep.disk_attachments import has_disks, unrecorded_attachments
-from operations.sweep.interrupted import Object, interrupted_creations, settled
+from operations.sweep.interrupted import Creation, Object, interrupted_creations, settled
 from operations.sweep.leftovers import leftovers
 from operations.sweep.owned_names import OwnedNames
 from operations.sweep.state import StackState
+from operations.sweep.unrecorded_objects import has_provider, unrecorded_creations
 
 _QUIET = 10.0
 """Seconds without anything new in the cloud, after which a killed run's plugins are done: they
 finish their requests although the engine is gone."""
 _LONGEST = 300.0
 _LOOK = 2.5
+_PREVIEW_WITHIN = 1800.0
 _READY_WITHIN = 60.0
 """Seconds for an API server whose machine may still be booting."""
 
@@ -61,6 +63,8 @@ class Recovered:
     """What it repaired in the state and inside the cluster, or did not change."""
     is_cluster_silent: bool = False
     """The API server did not answer, so the releases in it were not checked."""
+    failed_preview: str = ""
+    """Why objects that the state does not have were not looked for; empty if they were."""
 
     def as_document(self, stack: str) -> dict[str, object]:
         """Return the recovery as JSON-ready data."""
@@ -78,11 +82,16 @@ class Recovered:
         return not (self.pending or self.unlocked or self.swept.leftovers or self.findings)
 
 
-def recover_stack(swept: SweptStack, *, ask: Ask, agree: Agree, say: Say) -> Recovered:
+def recover_stack(
+    swept: SweptStack, *, ask: Ask, agree: Agree, say: Say, looks_ahead: bool = False
+) -> Recovered:
     """Release a dead run's lock, remove its leftovers, and settle its pending operations.
 
     Attached disks and objects inside the cluster are taken into the state, and pending releases
     rolled back. A second call continues an interrupted one; on a healthy stack it does nothing.
+
+    With `looks_ahead` a preview shows what the next run would create inside the cluster, where no
+    operation is pending: it may be there already.
 
     Raises:
         OperationError: Another run is at work, Pulumi does not know the stack, the cluster has to
@@ -99,7 +108,8 @@ def recover_stack(swept: SweptStack, *, ask: Ask, agree: Agree, say: Say) -> Rec
         wait_until_quiet(api, swept.owned, state)
     deployment = swept.stack.deployment() or {}
     attachments = _unrecorded(api, deployment)
-    with _cluster(swept, deployment) as cluster:
+    unrecorded, failed_preview = _unrecorded_objects(swept, deployment) if looks_ahead else ((), "")
+    with _cluster(swept, deployment, asks=bool(unrecorded)) as cluster:
         inside = (
             ClusterRecovery()
             if cluster is None
@@ -107,6 +117,7 @@ def recover_stack(swept: SweptStack, *, ask: Ask, agree: Agree, say: Say) -> Rec
                 deployment,
                 cluster,
                 field_manager=_field_manager,
+                unrecorded=unrecorded,
                 token=(
                     token_secret(swept.name, config_file=swept.stack.config_file)
                     if state.pending or unlocked
@@ -132,7 +143,7 @@ def recover_stack(swept: SweptStack, *, ask: Ask, agree: Agree, say: Say) -> Rec
             )
         for call in inside.calls:
             call()
-    if state.pending or attachments:
+    if state.pending or attachments or inside.resources:
         resources = (*attachments, *inside.resources)
         swept.stack.write_deployment(settled(deployment, resources))
     return Recovered(
@@ -141,6 +152,7 @@ def recover_stack(swept: SweptStack, *, ask: Ask, agree: Agree, say: Say) -> Rec
         swept=cleaned,
         findings=findings,
         is_cluster_silent=cluster is None and has_work(deployment),
+        failed_preview=failed_preview,
     )
 
 
@@ -157,6 +169,19 @@ def _unrecorded(api: Api, deployment: Object) -> tuple[Object, ...]:
     return unrecorded_attachments(deployment, disks)
 
 
+def _unrecorded_objects(
+    swept: SweptStack, deployment: Object
+) -> tuple[tuple[tuple[Creation, str | None], ...], str]:
+    """What the next run would create, and why that is not known; a preview may show too little."""
+    if deployment.get("pending_operations") or not has_provider(deployment):
+        return (), ""
+    try:
+        planned = swept.stack.planned_creations(deadline=_PREVIEW_WITHIN)
+    except OperationError as error:
+        return (), str(error)
+    return unrecorded_creations(planned, deployment), ""
+
+
 def _taken_over(attachment: Object) -> Finding:
     disk, _, machine = str(attachment["id"]).partition(":")
     title = f"disk {disk} on machine {machine}"
@@ -164,13 +189,13 @@ def _taken_over(attachment: Object) -> Finding:
 
 
 @contextmanager
-def _cluster(swept: SweptStack, deployment: Object) -> Iterator[LiveCluster | None]:
+def _cluster(swept: SweptStack, deployment: Object, *, asks: bool) -> Iterator[LiveCluster | None]:
     """Yield the cluster; None when it is not needed or does not answer.
 
     Raises:
         OperationError: an object may have been created, and the API server does not answer.
     """
-    if not has_work(deployment):
+    if not (asks or has_work(deployment)):
         yield None
         return
     creations = interrupted_creations(deployment)

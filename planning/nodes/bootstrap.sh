@@ -181,6 +181,17 @@ cluster_has_version() { # PEER ADMIN
     --namespace kube-system get configmap kubeadm-config -o 'jsonpath={.data.ClusterConfiguration}' |
     grep -x "kubernetesVersion: v$KUBERNETES_VERSION" > /dev/null
 }
+read_keys_in_use() { # PEER FOLDER: the keys of another control plane
+  local listed
+  listed=$(kubectl --kubeconfig "$2/admin.conf" --server "https://$1:6443" --request-timeout=10s \
+    get nodes -l node-role.kubernetes.io/control-plane -o \
+    'jsonpath={range .items[*]}{.metadata.annotations.spiderpool-alicloud\.io/encryption-keys}{"\n"}{end}') ||
+    return 1
+  keys_in_use=$(sed -n '/./{p;q}' <<< "$listed")
+  # In a restore the first control plane reports them a little later than it serves.
+  [ -z "${RESTORE:-}" ] || [ -n "$keys_in_use" ]
+}
+
 forget_predecessor() { # PEER: a machine of this name or address was here before, and is gone
   local peer=$1 admin=$HERE/admin members_there id address kind name own
   own=$(member_on_disk)
@@ -208,10 +219,7 @@ forget_predecessor() { # PEER: a machine of this name or address was here before
     --apiserver-advertise-address "$OWN_ADDRESS" --kubeconfig-dir "$admin" > /dev/null
   retry 10 3 kubectl --kubeconfig "$admin/admin.conf" --server "https://$peer:6443" \
     --request-timeout=10s delete node "$NODE_NAME" --ignore-not-found --wait=false
-  keys_in_use=$(retry 10 3 kubectl --kubeconfig "$admin/admin.conf" --server "https://$peer:6443" \
-    --request-timeout=10s get nodes -l node-role.kubernetes.io/control-plane -o \
-    'jsonpath={range .items[*]}{.metadata.annotations.spiderpool-alicloud\.io/encryption-keys}{"\n"}{end}')
-  keys_in_use=$(sed -n '/./{p;q}' <<< "$keys_in_use")
+  retry 20 3 read_keys_in_use "$peer" "$admin" || [ "$ENCRYPTION_KEYS" = identity ]
   [ -z "${RESTORE:-}" ] || retry 150 2 cluster_has_version "$peer" "$admin"
   rm -rf "$PKI"/etcd/healthcheck-client.* "$admin"
 }
@@ -433,6 +441,9 @@ else
       keys_in_use=$(cat "$DISK/encryption")
     fi
     if [ ! -e "$ENCRYPTION" ]; then
+      # Secrets of a snapshot may have keys that the stack has forgotten since.
+      [ -z "${RESTORE:-}" ] ||
+        keys_in_use=$(tr ' ' '\n' <<< "$ENCRYPTION_KEYS $keys_in_use" | awk 'NF && !seen[$0]++' | paste -sd ' ')
       echo "${keys_in_use:-$ENCRYPTION_KEYS}" > "$ENCRYPTION.new"
       mv "$ENCRYPTION.new" "$ENCRYPTION"
     fi

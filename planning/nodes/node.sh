@@ -14,6 +14,8 @@ LEAVING=$HERE/leaving
 RENEWING=$HERE/renewing
 RENEWED=/run/spiderpool-alicloud-renewed
 REFUSED=/run/spiderpool-alicloud-refused
+# Settings that are tried again, once Secrets are written again.
+AWAITED=$REFUSED-until-secrets-are-written
 REPLACED=/run/spiderpool-alicloud-tokens
 KUBELET=$HERE/kubelet.d/50-settings.conf
 SYSCTLS=/etc/sysctl.d/99-z-spiderpool.conf
@@ -366,6 +368,47 @@ restart_api_server() { # it reads its keys when it starts
   start_pods && "$gone" && retry 60 2 ready "$OWN_ADDRESS" 2> /dev/null
 }
 
+# A Secret in etcd begins with the name of its key, `k8s:enc:secretbox:v1:NAME:`, unless it is plain
+# (k8s.io/apiserver/pkg/server/options/encryptionconfig/config.go, secretboxTransformerPrefixV1).
+READ_KEYS='
+import base64, json, sys
+page = json.load(sys.stdin)
+pairs = page.get("kvs", ())
+heads = [base64.b64decode(pair["value"])[:300].split(b":") for pair in pairs]
+print(*{head[4].decode() if head[:2] == [b"k8s", b"enc"] else "identity" for head in heads})
+if page.get("more"):
+    print(base64.b64encode(base64.b64decode(pairs[-1]["key"]) + bytes(1)).decode())
+'
+keys_in_etcd() { # names of the keys that Secrets there have, some more than once
+  # From /registry/secrets/ to /registry/secrets0, by a few: a Secret has up to a megabyte.
+  local from=L3JlZ2lzdHJ5L3NlY3JldHMv to=L3JlZ2lzdHJ5L3NlY3JldHMw page
+  while [ -n "$from" ]; do
+    page=$(etcd 127.0.0.1 kv/range "{\"key\":\"$from\",\"range_end\":\"$to\",\"limit\":\"20\"}" 60 |
+      python3 -c "$READ_KEYS") || return 1
+    echo "${page%%$'\n'*}"
+    from=$(sed -n 2p <<< "$page")
+  done
+}
+
+check_forgotten() { # BEFORE NAMES: may the API server forget the keys that are not in both?
+  local name in_use=''
+  for name in $1; do
+    case " $2 " in *" $name "*) ;; *) in_use=asked ;; esac
+  done
+  [ -n "$in_use" ] || return 0
+  if ! in_use=$(keys_in_etcd 2> /dev/null); then
+    echo "its etcd does not answer, and Secrets may still have a key that is not among '$2'"
+    return 1
+  fi
+  for name in $in_use; do
+    case " $2 " in *" $name "*) ;; *)
+      echo "Secrets in etcd have $name, which is not among the keys '$2'; write them again with" \
+        "\`python -m operations secrets rewrite\`"
+      return 1 ;;
+    esac
+  done
+}
+
 apply_encryption() { # NAMES; prints why not
   local before
   before=$(cat "$ENCRYPTION")
@@ -383,6 +426,11 @@ apply_encryption() { # NAMES; prints why not
     echo "it would write Secrets with ${1%% *}, which is not among its keys '$before' yet"
     return 1 ;;
   esac
+  if ! check_forgotten "$before" "$1"; then
+    touch "$AWAITED"
+    return 1
+  fi
+  rm -f "$AWAITED"
   if replace "$ENCRYPTION" "$1" && write_encryption "$1" && restart_api_server; then
     rm -f "$ENCRYPTION.pending"
     return
@@ -427,7 +475,8 @@ print("new_keys=" + shlex.quote(settings.get("encryption", "")))
 apply_settings() {
   local digest read reason new_endpoint='' new_kubelet='' new_sysctls='' new_metadata='' new_keys=''
   digest=$(printf %s "$settings" | sha256sum | cut -c 1-16)
-  [ "$(cat "$REFUSED" 2> /dev/null)" != "$digest" ] || return 0
+  [ "$(cat "$REFUSED" 2> /dev/null)" != "$digest" ] || [ -n "$(find "$AWAITED" -mmin +1 2> /dev/null)" ] ||
+    return 0
   if ! read=$(python3 -c "$READ_SETTINGS" <<< "$settings" 2> /dev/null); then
     reason="this node's unit (version $UNIT_VERSION) cannot read the settings"
   else

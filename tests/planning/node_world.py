@@ -3,9 +3,9 @@
 Started under each command's name, in a folder that PATH begins with. `$WORLD/world.json` says who
 is well; `$WORLD/node.json` is the Node, `$WORLD/pods.json` its pods, `$WORLD/pools.json` the pools
 by name, `$WORLD/reserved.json` the reserved addresses (null: not allowed), `$WORLD/members.json`
-etcd's members, `$WORLD/rules` what nft has loaded; every call is a line of `$WORLD/calls`. With
-`$CUT` the whole group of processes is killed at that call, before it does anything, and with
-`$CUT_AFTER` once it is done.
+etcd's members, `$WORLD/secrets.json` the keys of its Secrets, `$WORLD/rules` what nft has loaded;
+every call is a line of `$WORLD/calls`. With `$CUT` the whole group of processes is killed at that
+call, before it does anything, and with `$CUT_AFTER` once it is done.
 
 A test starts hundreds of these. So nothing slow is imported: without `pathlib` and `typing` a call
 takes half of the time, and `json` is imported by the commands that need it.
@@ -159,7 +159,29 @@ def etcd(method: str, asked: dict[str, str]) -> int:
         return say(dump({"result": {"blob": DIGEST_OF_NOTHING}}))
     if method == "maintenance/status":
         return say(dump({"leader": members[0]["ID"], "header": {"member_id": "10"}}))
+    if method == "kv/range":
+        return say(dump(secrets_from(asked["key"])))
     return say("{}")
+
+
+def secrets_from(start: str) -> dict[str, Any]:
+    """A page of two Secrets of etcd, with the keys of `$WORLD/secrets.json`."""
+    from binascii import a2b_base64, b2a_base64
+
+    def b64(text: str) -> str:
+        return b2a_base64(text.encode(), newline=False).decode()
+
+    keys, last = read("secrets.json"), a2b_base64(start).decode().rpartition("/")[2]
+    first = int(last.rstrip("\0")) + 1 if last else 0
+    page = list(enumerate(keys))[first : first + 2]
+    pairs = [
+        {
+            "key": b64(f"/registry/secrets/{number}"),
+            "value": b64("k8s\0:" if key == "identity" else f"k8s:enc:secretbox:v1:{key}:x"),
+        }
+        for number, key in page
+    ]
+    return {"kvs": pairs, "more": first + 2 < len(keys)} if pairs else {}
 
 
 def sysctl() -> int:

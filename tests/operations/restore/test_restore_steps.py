@@ -26,6 +26,7 @@ from operations.sweep.cloud import CloudError
 from planning.model import ClusterPlan
 from planning.names import own_tags
 from planning.nodes.etcd_disk import RESTORE
+from planning.nodes.machine import ENCRYPTION_KEYS, SETTINGS, UNIT_SCHEMA
 from tests.clusters import three_control_planes
 from tests.planning.documents import planned
 
@@ -152,6 +153,7 @@ def restoring(cloud: Cloud, runner: Runner) -> RestoreSteps:
             pause=lambda _: None,
         ),
         snapshot="s-1",
+        keys=("key2",),
         clock=lambda: float(next(ticks)),
         pause=lambda _: None,
     )
@@ -235,6 +237,72 @@ def test_only_the_first_run_makes_machines_of_the_snapshot() -> None:
     it.create_cluster(QUIET)
     it.create_younger_objects(QUIET)
     assert runner.runs == ["s-1", None]
+
+
+def node(name: str, *, settings: str = "of-the-snapshot", keys: str = "") -> dict[str, Any]:
+    annotations = {UNIT_SCHEMA: "9", SETTINGS: settings}
+    if keys:
+        annotations[ENCRYPTION_KEYS] = keys
+    labels = {"kept": "by-a-person", "tier": "old"}
+    taint = {"key": "a-persons", "effect": "NoSchedule"}
+    metadata = {"name": name, "annotations": annotations, "labels": labels}
+    return {"metadata": metadata, "spec": {"taints": [taint]}}
+
+
+def generation(name: str, settings: str = "of-the-stack") -> dict[str, Any]:
+    taint = {"key": "only", "value": "web", "effect": "NoExecute"}
+    inputs = {"settings": settings, "labels": {"tier": "web"}, "taints": [taint]}
+    urn = f"urn:pulumi:dev::x::a$spiderpool-alicloud:machine_generation:MachineGeneration::{name}"
+    kind = "spiderpool-alicloud:machine_generation:MachineGeneration"
+    return {"urn": urn, "type": kind, "inputs": inputs}
+
+
+def test_workers_get_back_what_was_edited_after_the_snapshot() -> None:
+    runner = state(generation("small-workers-0"), generation("small-absent-0"))
+    runner.answers["get nodes"] = [{"items": [node("workers-0"), node("strangers")]}]  # type: ignore[index]
+    restoring(Cloud(), runner).give_nodes_their_state(runner, QUIET)
+    patch, label, taint = (" ".join(c) for c in runner.ran if c[2] in {"patch", "label", "taint"})
+    assert "patch node workers-0" in patch
+    assert "of-the-stack" in patch
+    assert label.endswith("label --overwrite node workers-0 tier=web")
+    assert taint.endswith("taint --overwrite node workers-0 only=web:NoExecute")
+
+
+def test_a_node_that_has_the_stacks_state_is_not_written() -> None:
+    runner = state(generation("small-workers-0", settings="of-the-snapshot"))
+    current = node("workers-0")
+    current["metadata"]["labels"]["tier"] = "web"
+    current["spec"]["taints"] += generation("x")["inputs"]["taints"]
+    runner.answers["get nodes"] = [{"items": [current]}]  # type: ignore[index]
+    restoring(Cloud(), runner).give_nodes_their_state(runner, QUIET)
+    assert not [c for c in runner.ran if c[2] in {"patch", "label", "taint"}]
+
+
+def planes(*keys: str) -> dict[str, Any]:
+    return {"items": [node(f"masters-{at}", keys=names) for at, names in enumerate(keys)]}
+
+
+def test_secrets_of_a_snapshot_with_an_older_key_are_written_again_until_it_is_forgotten() -> None:
+    answers: dict[str, list[object]] = {
+        "get nodes": [planes("key2 key1", "key2 key1"), planes("key2", "key2 key1"), planes("key2")]
+    }
+    runner = Commands(env={}, answers=answers)
+    secret = {"metadata": {"name": "x", "uid": "1", "resourceVersion": "2"}}
+    answers["get secrets"] = [{"items": [secret]}]
+    restoring(Cloud(), runner).write_secrets_again(runner, QUIET)
+    assert [c[1] for c in runner.ran] == ["get", "get", "replace", "get", "get"]
+
+
+def test_secrets_with_the_stacks_keys_are_left_alone() -> None:
+    runner = Commands(env={}, answers={"get nodes": [planes("key2", "key2")]})
+    restoring(Cloud(), runner).write_secrets_again(runner, QUIET)
+    assert len(runner.ran) == 1
+
+
+def test_a_control_plane_that_keeps_an_older_key_stops_the_restore_with_the_reason() -> None:
+    runner = Commands(env={}, answers={"get nodes": [planes("key2 key1")]})
+    with pytest.raises(OperationError, match=r"masters-0 \(key2 key1\).*it continues"):
+        restoring(Cloud(), runner).write_secrets_again(runner, QUIET)
 
 
 def pool(taken: Mapping[str, str]) -> dict[str, Any]:

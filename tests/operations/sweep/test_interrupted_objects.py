@@ -23,6 +23,7 @@ from operations.sweep.releases import (
     Uninstall,
     release_step,
 )
+from operations.sweep.unrecorded_objects import unrecorded_creations
 
 pytestmark = pytest.mark.unit
 
@@ -346,3 +347,77 @@ def test_settling_loses_no_resource_and_adds_none_twice(
     after = [item["urn"] for item in settled(state, coming)["resources"]]
     assert sorted(after) == sorted({urn(SERVICE, name) for name in [*names, *pending]})
     assert state == before
+
+
+PARENT = resource("spiderpool-alicloud:cluster:Cluster", "guide", {})
+CLUSTER_PROVIDER = resource("pulumi:providers:kubernetes", "guide", {}, id="1")
+
+
+def planned(**more: object) -> dict[str, Any]:
+    """A Service that the next run would create, as a preview shows it."""
+    inputs = service_inputs(labels={"app": "web"})
+    places = {"parent": PARENT["urn"], "provider": f"{CLUSTER_PROVIDER['urn']}::1"}
+    return resource(SERVICE, "guide-web", {**inputs, **more}, **places)
+
+
+def created(**more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """The same one in the cluster, with what the API server fills in."""
+    spec = {"ports": [{"port": 80, "protocol": "TCP"}], "clusterIP": "10.0.0.1"}
+    return by("pulumi-kubernetes", metadata={"labels": {"app": "web"}}, **{"spec": spec, **more})
+
+
+def looked_ahead(live: Object, *steps: Object, state: Sequence[Object] = ()) -> ClusterRecovery:
+    deployment = cut_off(resources=state or (PARENT, CLUSTER_PROVIDER))
+    return plan_recovery(
+        deployment,
+        ListedCluster(objects={"Service default/web": live}),
+        field_manager=lambda: "pulumi-kubernetes-12345678",
+        unrecorded=unrecorded_creations(steps or (planned(),), deployment),
+    )
+
+
+def test_an_object_whose_creation_was_answered_by_an_error_is_taken_into_the_state() -> None:
+    recovery = looked_ahead(created())
+    assert texts(recovery) == ["Service default/web: created, taken into the state"]
+    (taken,) = recovery.resources
+    assert taken["id"] == "default/web"
+    assert taken["parent"] == PARENT["urn"]
+    assert taken["outputs"]["__inputs"] == planned()["inputs"]
+
+
+@pytest.mark.parametrize(
+    ("live", "reason"),
+    [
+        (by("kubectl-create", metadata={"labels": {"app": "web"}}), "created by kubectl-create"),
+        (created(spec={"ports": [{"port": 81}]}), "its spec is not what this stack writes"),
+        (created(spec={"ports": [{"port": 80}, {"port": 81}]}), "its spec is not what"),
+    ],
+    ids=["somebody-elses", "other-port", "more-ports"],
+)
+def test_an_object_that_is_not_what_the_program_asks_for_is_left_alone(
+    live: Object, reason: str
+) -> None:
+    recovery = looked_ahead(live)
+    assert reason in texts(recovery)[0]
+    assert recovery.resources == ()
+
+
+def test_an_object_with_a_secret_is_not_taken_from_a_preview() -> None:
+    recovery = looked_ahead(created(), planned(data={"key": "[secret]"}))
+    assert "which a preview does not show" in texts(recovery)[0]
+
+
+def test_an_object_whose_parent_the_state_does_not_have_is_left_alone() -> None:
+    recovery = looked_ahead(created(), state=(CLUSTER_PROVIDER,))
+    assert "the state does not have guide yet" in texts(recovery)[0]
+
+
+def test_an_object_that_is_not_in_the_cluster_is_left_to_the_next_run() -> None:
+    deployment = cut_off(resources=(PARENT, CLUSTER_PROVIDER))
+    recovery = plan_recovery(
+        deployment,
+        ListedCluster(),
+        field_manager=lambda: "x",
+        unrecorded=unrecorded_creations((planned(),), deployment),
+    )
+    assert texts(recovery) == []

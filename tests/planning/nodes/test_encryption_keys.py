@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import os
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,51 @@ def test_keys_with_which_secrets_would_be_unreadable_are_refused(
     assert plane.text(KEYS) == f"{before}\n"
     assert not plane.path(ENCRYPTION_FILE).exists()
     assert plane.annotations[machine.ENCRYPTION_KEYS] == before
+
+
+@pytest.mark.parametrize(
+    ("in_etcd", "left"),
+    [(["key2", "key2", "key2", "key1"], "key1"), (["identity"], "identity")],
+    ids=["on-the-second-page", "plain"],
+)
+def test_a_key_that_a_secret_in_etcd_still_has_is_not_forgotten(
+    plane: Place, in_etcd: list[str], left: str
+) -> None:
+    before = f"key2 {left}"
+    encrypting(plane, before)
+    plane.write("secrets.json", in_etcd)
+    ask(plane, "key2")
+    plane.run()
+    plane.run()
+    assert f"Secrets in etcd have {left}" in plane.annotations[machine.SETTINGS_FAILED]
+    assert "operations secrets rewrite" in plane.annotations[machine.SETTINGS_FAILED]
+    assert plane.text(KEYS) == f"{before}\n"
+
+
+def test_a_key_is_forgotten_by_itself_once_every_secret_is_written_again(plane: Place) -> None:
+    encrypting(plane, "key2 key1")
+    plane.write("secrets.json", ["key2", "key1"])
+    digest = ask(plane, "key2")
+    plane.run()
+    plane.write("secrets.json", ["key2"] * 5)
+    plane.run()
+    assert plane.text(KEYS) == "key2 key1\n", "etcd is not asked every few seconds"
+    awaited = plane.path("/run/spiderpool-alicloud-refused-until-secrets-are-written")
+    os.utime(awaited, (0, 0))
+    plane.run()
+    plane.run()
+    assert plane.annotations[machine.ENCRYPTION_KEYS] == "key2"
+    assert plane.annotations[machine.SETTINGS_APPLIED] == digest
+    assert not plane.annotations.get(machine.SETTINGS_FAILED)
+
+
+def test_a_key_is_not_forgotten_while_etcd_does_not_answer(plane: Place) -> None:
+    encrypting(plane, "key2 key1")
+    plane.change("world.json", etcd=[])
+    ask(plane, "key2")
+    plane.run()
+    assert "its etcd does not answer" in plane.annotations[machine.SETTINGS_FAILED]
+    assert plane.text(KEYS) == "key2 key1\n"
 
 
 def test_keys_with_which_the_api_server_does_not_start_are_reverted(plane: Place) -> None:

@@ -50,7 +50,13 @@ from tests.engine.lifecycle.drills.power_cuts import (
     leases,
     wait_until_in_order,
 )
-from tests.engine.lifecycle.drills.results import DrillResult, each, keep, result_of
+from tests.engine.lifecycle.drills.results import (
+    DrillResult,
+    each,
+    keep,
+    kept_results,
+    result_of,
+)
 from tests.engine.lifecycle.interruptions.fault_sweep import mutations, write_table
 from tests.engine.machines.test_machine_life_cycle import LifeCycle
 
@@ -348,7 +354,7 @@ def main() -> int:
                 keep(arguments.keep, [results[-1]])
     sys.stdout.write(json.dumps([asdict(result) for result in results], indent=2) + "\n")
     if arguments.write:
-        everything = keep(arguments.keep, []) if arguments.keep else results
+        everything = kept_results(arguments.keep) or results
         write_table(arguments.write, "outages", each(everything))
     return int(any(result.lost or result.problems for result in results))
 

@@ -7,6 +7,8 @@ one of the machines that run then. All three are drawn with a seed. An `up` coun
 at which a machine runs. The machine is stopped by force, as a power cut would stop it; its disk
 stays. The run continues until it ends by itself. Then follows `pulumi up`, as in the runbooks. With
 `--keep FILE` each result is written at once, and a later call continues with the rest.
+`--point NUMBER` chooses points. `--at-once 2` drills in two clouds at the same time, because most of
+a drill is waiting.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,14 +37,20 @@ from tests.engine.control_planes.test_three_control_planes import is_ready
 from tests.engine.control_planes.writing_client import Writes, stored, writing
 from tests.engine.kubernetes.kubernetes_versions import PATHS
 from tests.engine.lifecycle.clouds.light_cloud import LightCloud
-from tests.engine.lifecycle.drills.results import ASKED, DrillResult, keep, result_of, summary
+from tests.engine.lifecycle.drills.results import (
+    ASKED,
+    DrillResult,
+    keep,
+    kept_results,
+    result_of,
+    summary,
+)
 from tests.engine.lifecycle.interruptions.fault_sweep import mutations, write_table
 from tests.engine.lifecycle.official_sdk import client, models
 from tests.engine.machines.test_machine_life_cycle import EARLIER_IMAGE, LifeCycle
 
 SEED: Final = 20261127
-READY_SECONDS: Final = "180"
-"""How long a run waits for a machine that has no power."""
+READY_SECONDS: Final = "SPIDERPOOL_ALICLOUD_READY_SECONDS"
 STRUCK_RUN: Final = "struck-run"
 """File in the cloud's home: the output of that run."""
 MOST_RUNS: Final = 3
@@ -61,7 +70,7 @@ class Point:
     """Chooses among the machines that run then, by name."""
 
     def __str__(self) -> str:
-        return f"{self.later:.0f} s after {self.after} calls"
+        return f"{self.later:.1f} s after {self.after} calls"
 
 
 def points(kind: str, count: int, *, seed: int = SEED) -> list[Point]:
@@ -94,10 +103,14 @@ class Kind:
     """Seconds that pass without such a call at most, about."""
     control_planes: int
     workers: int = 1
+    patience: int = 120
+    """Seconds for which the run that is struck waits for a machine. A machine that is off stays off
+    however long it waits, so this is only longer than a healthy machine needs. The runs after it
+    wait for 400."""
 
 
 KINDS: Final[Mapping[str, Kind]] = {
-    "up": Kind(calls=1, pause=45, control_planes=1),
+    "up": Kind(calls=1, pause=45, control_planes=1, patience=80),
     "up of three control planes": Kind(calls=1, pause=120, control_planes=3),
     "roll": Kind(calls=6, pause=12, control_planes=1, workers=2),
     "roll of three control planes": Kind(calls=24, pause=20, control_planes=3),
@@ -110,7 +123,7 @@ _FIRST_RUNS: Final = frozenset({"up", "up of three control planes"})
 
 def new_cluster(home: Path, kind: str) -> LifeCycle:
     """Prepare the stack of a kind: its control planes and two workers. Nothing runs."""
-    cloud = second_cloud(home, variables={"SPIDERPOOL_ALICLOUD_READY_SECONDS": READY_SECONDS})
+    cloud = second_cloud(home)
     cycle = LifeCycle(cloud=cloud, document=yaml.safe_load(cloud.config_file.read_text()))
     use_three_zones(cycle.document, name="drill", control_planes=KINDS[kind].control_planes)
     cycle.cluster["nodePools"]["masters"]["etcdDisk"] = {}
@@ -162,19 +175,23 @@ def power_off(cycle: LifeCycle, draw: int) -> str | None:
     return name
 
 
-def begin_up(cycle: LifeCycle) -> subprocess.Popen[bytes]:
-    """Start `pulumi up`."""
+def begin_up(
+    cycle: LifeCycle, *, variables: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start `pulumi up`, with additional environment variables."""
     cycle.write()
     argv = ("pulumi", "up", "--yes", "--skip-preview", "--suppress-progress", "--stack", "local")
     where = ("--non-interactive", "--config-file", str(cycle.cloud.config_file))
-    return begin(cycle, (*argv, *where))
+    return begin(cycle, (*argv, *where), variables=variables)
 
 
-def begin(cycle: LifeCycle, argv: Sequence[str]) -> subprocess.Popen[bytes]:
+def begin(
+    cycle: LifeCycle, argv: Sequence[str], *, variables: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     """Start the run that is to be struck. Its output is in the file `STRUCK_RUN`."""
     return subprocess.Popen(  # noqa: S603 - our own command
         argv,
-        env=dict(cycle.cloud.env),
+        env={**cycle.cloud.env, **(variables or {})},
         cwd=ROOT,
         stdout=(cycle.cloud.places.home / STRUCK_RUN).open("wb"),
         stderr=subprocess.STDOUT,
@@ -297,7 +314,8 @@ def drill(cycle: LifeCycle, kind: str, point: Point) -> DrillResult:
         writes: Writes | None = None
         if not first:
             writes = until_written.enter_context(writing(cycle.kubeconfig(), run=run))
-        child = begin_up(cycle)
+        patience = {READY_SECONDS: str(KINDS[kind].patience)}
+        child = begin_up(cycle, variables=patience)
         victim = strike_at(cycle, child, point, from_machines=first)
         struck = time.monotonic()
         while writes is None and child.poll() is None:
@@ -408,29 +426,54 @@ def _edited(cycle: LifeCycle, kind: str, point: Point) -> DrillResult:
     return result
 
 
+def drill_side_by_side(
+    kind: str,
+    parts: Sequence[Sequence[Point]],
+    *,
+    folder: Path,
+    seconds: float,
+    report: Callable[[DrillResult], None],
+) -> list[DrillResult]:
+    """Drill at the points of each part in a cloud of its own; `report` gets each result."""
+
+    def drill_part(number: int) -> list[DrillResult]:
+        results: list[DrillResult] = []
+        own = folder / f"part-{number}"
+        for result in drill_all(kind, parts[number], folder=own, seconds=seconds):
+            report(result)
+            results.append(result)
+        return results
+
+    with ThreadPoolExecutor(len(parts)) as pool:
+        return [result for of in pool.map(drill_part, range(len(parts))) for result in of]
+
+
 def main() -> int:
     """Print the results as JSON; 1 when something was lost or is not in order."""
     os.umask(0o022)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--of", choices=KINDS, required=True)
     parser.add_argument("--points", type=int, default=ASKED)
+    parser.add_argument("--point", action="append", type=int, help="only this one, counted from 1")
     parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--at-once", type=int, default=1, help="clouds side by side")
     parser.add_argument("--seconds", type=float, default=1e9, help="no drill begins after these")
     parser.add_argument("--keep", type=Path, help="write each result here, and go on from there")
     parser.add_argument("--write", type=Path, help="put the table into this page")
     arguments = parser.parse_args()
-    earlier = keep(arguments.keep, []) if arguments.keep else []
+    earlier = kept_results(arguments.keep)
     tried = {result.point.partition(" ")[2] for result in earlier if result.drill == arguments.of}
     drawn = points(arguments.of, arguments.points, seed=arguments.seed)
-    chosen = [point for point in drawn if str(point) not in tried]
-    results: list[DrillResult] = []
+    numbers = arguments.point or range(1, len(drawn) + 1)
+    chosen = [drawn[number - 1] for number in numbers if str(drawn[number - 1]) not in tried]
     with tempfile.TemporaryDirectory(prefix="drills-") as folder:
-        for result in drill_all(
-            arguments.of, chosen, folder=Path(folder), seconds=arguments.seconds
-        ):
-            results.append(result)
-            if arguments.keep:
-                keep(arguments.keep, [result])
+        results = drill_side_by_side(
+            arguments.of,
+            [chosen[number :: arguments.at_once] for number in range(arguments.at_once)],
+            folder=Path(folder),
+            seconds=arguments.seconds,
+            report=lambda result: keep(arguments.keep, [result]) if arguments.keep else None,
+        )
     sys.stdout.write(json.dumps([asdict(result) for result in results], indent=2) + "\n")
     if arguments.write:
         write_table(arguments.write, "drills", summary([*earlier, *results]))

@@ -1,8 +1,12 @@
-"""What a drill showed, kept in a file between runs, and the tables of docs/reliability.md."""
+"""What a drill showed, kept in a file between runs, and the tables of docs/reliability.md.
+
+The files that made the page are in `measured/`, so that a later run adds to them.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,7 +38,14 @@ class DrillResult:
     problems: Sequence[str] = ()
     """Empty when the cluster was in order at the end."""
     failures: Sequence[str] = ()
-    """The last lines of each run that failed."""
+    """The last lines of each run that failed; not kept in the file."""
+    load: float = 0.0
+    """Average number of processes that wanted to run, over the last five minutes of the drill."""
+
+
+def load_now() -> float:
+    """The computer's load over the last five minutes."""
+    return round(os.getloadavg()[1], 1)
 
 
 def result_of(  # noqa: PLR0913 - the fields of a result
@@ -64,15 +75,24 @@ def result_of(  # noqa: PLR0913 - the fields of a result
         silence=writes.longest_silence,
         problems=problems,
         failures=failures,
+        load=load_now(),
     )
 
 
-def keep(path: Path, results: Iterable[DrillResult]) -> list[DrillResult]:
-    """Add results to those in a file, and return all of them."""
-    earlier = json.loads(path.read_text()) if path.exists() else []
-    documents = [*earlier, *(asdict(result) for result in results)]
-    path.write_text(json.dumps(documents, indent=2) + "\n")
-    return [DrillResult(**document) for document in documents]
+def keep(path: Path, results: Iterable[DrillResult]) -> None:
+    """Add results to a file, one a line. Several programs may do so at a time."""
+    with path.open("a") as file:
+        for result in results:
+            document = {k: v for k, v in asdict(result).items() if k != "failures"}
+            file.write(json.dumps(document) + "\n")
+            file.flush()
+
+
+def kept_results(path: Path | None) -> list[DrillResult]:
+    """The results in a file; none if there is no file yet."""
+    if path is None or not path.exists():
+        return []
+    return [DrillResult(**json.loads(line)) for line in path.read_text().splitlines()]
 
 
 ASKED: Final = 20
@@ -83,8 +103,8 @@ def summary(results: Sequence[DrillResult]) -> str:
     """One row for each drill, over all its points, as a table in Markdown."""
     names = ("points", "met the run", "in order again", "writes", "lost", "commands")
     rows = [
-        _row("power off during", *names, "until in order", "longest silence"),
-        "|---|---|---|---|---|---|---|---|---|",
+        _row("power off during", *names, "until in order", "longest silence", "load"),
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for drill in dict.fromkeys(result.drill for result in results):
         of = [result for result in results if result.drill == drill]
@@ -99,16 +119,25 @@ def summary(results: Sequence[DrillResult]) -> str:
                 max(len(result.commands) for result in of),
                 f"{max(result.seconds for result in of):.0f} s",
                 f"{max(result.silence for result in of):.0f} s",
+                loads(result.load for result in of),
             )
         )
     return "\n".join(rows)
 
 
+def loads(numbers: Iterable[float]) -> str:
+    """The smallest and the largest of some loads."""
+    ordered = sorted(numbers)
+    least, most = (f"{ordered[at]:.0f}" for at in (0, -1))
+    return least if least == most else f"{least} to {most}"
+
+
 def each(results: Sequence[DrillResult]) -> str:
     """One row for each result, as a table in Markdown."""
+    names = ("writes", "lost", "a person's part", "until in order", "longest silence", "load")
     rows = [
-        "| what | point | writes | lost | a person's part | until in order | longest silence |",
-        "|---|---|---|---|---|---|---|",
+        _row("what", "point", *names),
+        "|---|---|---|---|---|---|---|---|",
     ]
     rows += [
         _row(
@@ -119,6 +148,7 @@ def each(results: Sequence[DrillResult]) -> str:
             "; ".join(f"`{command}`" for command in result.commands) or "nothing",
             f"{result.seconds:.0f} s",
             f"{result.silence:.0f} s",
+            f"{result.load:.0f}",
         )
         for result in results
     ]

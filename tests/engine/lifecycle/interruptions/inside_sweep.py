@@ -4,6 +4,7 @@ r"""Cut runs off at writes inside Kubernetes, strike such writes with faults, an
         --points 20 --write docs/reliability.md
 
 With `--keep FILE` each outcome is written at once, and a later call continues with the rest.
+`--point` and `--fault` choose what is tried, so that two calls can work on one file.
 
 A stack works in a cluster that somebody else built, through a gate that counts every request that
 changes something (`api_gate`). Its network and machines exist already, so a run is all inside
@@ -22,7 +23,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from localcloud.charts.assemble import assemble
@@ -34,6 +35,7 @@ from tests.engine.lifecycle.clouds.their_cluster import (
     their_cluster,
     with_kubeconfig,
 )
+from tests.engine.lifecycle.drills.results import load_now, loads
 from tests.engine.lifecycle.interruptions.api_gate import ApiGate, Reply, Write, api_gate
 from tests.engine.lifecycle.interruptions.fault_sweep import write_table
 from tests.engine.lifecycle.interruptions.inside import cut_off_inside
@@ -50,7 +52,8 @@ FAULTS: Mapping[str, Reply] = {
     "lost-answer": Reply(status=503, message="struck", after_effect=True),
     "lost-answer-final": Reply(status=403, message="struck", after_effect=True),
 }
-MOST_RUNS = 12
+MOST_RUNS = 30
+"""A refused write ends Helm's run, so there is one run for each kind that the chart has."""
 _OWN_KINDS = frozenset({"nodes", "spidercoordinators", "spidermultusconfigs", "spiderippools"})
 """Kinds that the program writes itself; Helm writes all others."""
 
@@ -69,6 +72,10 @@ class Cut:
     """From the cut until `recover` and `up` had ended."""
     problems: Sequence[str]
     """Empty when everything that has to follow did."""
+    writes: int = 0
+    """Of a clean run."""
+    load: float = 0.0
+    """Of the computer, over the last five minutes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +89,9 @@ class Struck:
     lost: Sequence[str]
     """The last words of a run that nothing documented mended."""
     runs: int
+    seconds: float = 0.0
+    """Of all these runs."""
+    load: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +173,7 @@ def cut(bed: Bed, *, after: int) -> Cut:
         mended=mended,
         seconds=seconds,
         problems=problems,
+        load=load_now(),
     )
 
 
@@ -179,6 +190,7 @@ def strike(bed: Bed, fault: str) -> Struck:
 
     recovered = runs = 0
     lost: list[str] = []
+    began = time.monotonic()
     while True:
         before = len(struck)
         bed.gate.reset()
@@ -186,6 +198,7 @@ def strike(bed: Bed, fault: str) -> Struck:
         done = bed.light.up("--continue-on-error")
         bed.gate.reset()
         runs += 1
+        sys.stderr.write(f"{fault}, run {runs}: {done.seconds:.0f} s, {len(struck)} struck\n")
         if done.status == 0:
             break
         mended = bed.recover()[1]
@@ -193,17 +206,24 @@ def strike(bed: Bed, fault: str) -> Struck:
         if runs >= MOST_RUNS or (len(struck) == before and not mended):
             lost = [done.transcript[-1500:]]
             break
+    seconds = time.monotonic() - began
     if not lost:
         bed.empty()
-    return Struck(fault=fault, struck=len(struck), recovered=recovered, lost=lost, runs=runs)
+    return Struck(
+        fault=fault,
+        struck=len(struck),
+        recovered=recovered,
+        lost=lost,
+        runs=runs,
+        seconds=seconds,
+        load=load_now(),
+    )
 
 
 @dataclass(kw_only=True)
 class Outcomes:
-    """What was tried so far, and the file that has it."""
+    """What was tried so far, and the file that has it, one outcome a line."""
 
-    writes: int = 0
-    """Of a clean run."""
     cuts: list[Cut] = field(default_factory=list)
     struck: list[Struck] = field(default_factory=list)
     file: Path | None = None
@@ -211,49 +231,53 @@ class Outcomes:
     @classmethod
     def of(cls, file: Path | None) -> Outcomes:
         """Those in a file that exists already, or none."""
-        if file is None or not file.exists():
-            return cls(file=file)
-        earlier = json.loads(file.read_text())
+        lines = file.read_text().splitlines() if file is not None and file.exists() else []
+        documents = [json.loads(line) for line in lines]
         return cls(
-            writes=earlier["writes"],
-            cuts=[Cut(**cut) for cut in earlier["cuts"]],
-            struck=[Struck(**fault) for fault in earlier["faults"]],
+            cuts=[Cut(**document) for document in documents if "fault" not in document],
+            struck=[Struck(**document) for document in documents if "fault" in document],
             file=file,
         )
 
-    def keep(self) -> None:
+    def add(self, outcome: Cut | Struck) -> None:
+        """Add one, and write it down. Several programs may write to the file at a time."""
+        if isinstance(outcome, Cut):
+            self.cuts.append(outcome)
+        else:
+            self.struck.append(outcome)
         if self.file is not None:
-            self.file.write_text(self.text())
+            with self.file.open("a") as file:
+                file.write(json.dumps(asdict(outcome)) + "\n")
 
     def text(self) -> str:
-        document = {
-            "writes": self.writes,
-            "cuts": [asdict(cut) for cut in self.cuts],
-            "faults": [asdict(fault) for fault in self.struck],
-        }
-        return json.dumps(document, indent=2) + "\n"
+        outcomes = [*self.cuts, *self.struck]
+        return "".join(json.dumps(asdict(outcome)) + "\n" for outcome in outcomes)
 
 
 def sweep(
-    bed: Bed, *, points: int, faults: Sequence[str], earlier: Outcomes | None = None
+    bed: Bed,
+    *,
+    points: Sequence[int],
+    faults: Sequence[str],
+    earlier: Outcomes | None = None,
 ) -> Outcomes:
-    """All cuts, then all faults, without the earlier ones.
+    """Cuts at these points of the draw, then faults, without the earlier ones.
 
-    A fault that loses something ends the sweep.
+    `points` are counted from 1. A fault that loses something ends the sweep.
     """
     outcomes = earlier or Outcomes()
-    outcomes.writes = outcomes.writes or len(clean_run(bed))
+    writes = len(clean_run(bed))
     bed.empty()
     drawn = random.Random(SEED)  # noqa: S311 - reproducible, not secret
-    places = sorted(drawn.sample(range(1, outcomes.writes + 1), min(points, outcomes.writes)))
-    for after in places:
+    places = sorted(drawn.sample(range(1, writes + 1), min(CUTS, writes)))
+    for point in points:
+        after = places[point - 1]
         if after not in {cut.after for cut in outcomes.cuts}:
-            outcomes.cuts.append(cut(bed, after=after))
-            outcomes.keep()
+            outcomes.add(replace(cut(bed, after=after), writes=writes))
+            sys.stderr.write(f"{outcomes.cuts[-1]}\n")
     for fault in faults:
         if fault not in {struck.fault for struck in outcomes.struck}:
-            outcomes.struck.append(strike(bed, fault))
-            outcomes.keep()
+            outcomes.add(strike(bed, fault))
             if outcomes.struck[-1].lost:
                 break
     return outcomes
@@ -262,21 +286,38 @@ def sweep(
 def table(outcomes: Outcomes) -> str:
     """The figures as two tables in Markdown."""
     cuts, struck = outcomes.cuts, outcomes.struck
+    names = ("writes of a clean run", "met the run", "mended inside", "converged", "longest")
     lines = [
-        "| cuts | writes of a clean run | met the run | mended inside | converged | longest |",
-        "|---|---|---|---|---|---|",
+        _row("cuts", *names, "load"),
+        "|---|---|---|---|---|---|---|",
         _row(
             f"{len(cuts)} of {CUTS}",
-            outcomes.writes,
+            loads(cut.writes for cut in cuts) if cuts else "",
             sum(bool(cut.last) for cut in cuts),
             sum(bool(cut.mended) for cut in cuts),
             sum(not cut.problems for cut in cuts),
             f"{max((cut.seconds for cut in cuts), default=0):.0f} s",
+            loads(cut.load for cut in cuts) if cuts else "",
         ),
     ]
     if struck:
-        lines += ["", "| fault | struck | by `recover` | lost | runs |", "|---|---|---|---|---|"]
-        lines += [_row(f"`{s.fault}`", s.struck, s.recovered, len(s.lost), s.runs) for s in struck]
+        lines += [
+            "",
+            "| fault | struck | by `recover` | lost | runs | time | load |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        lines += [
+            _row(
+                f"`{s.fault}`",
+                s.struck,
+                s.recovered,
+                len(s.lost),
+                s.runs,
+                f"{s.seconds:.0f} s",
+                f"{s.load:.0f}",
+            )
+            for s in struck
+        ]
     return "\n".join(lines)
 
 
@@ -287,7 +328,8 @@ def _row(*cells: object) -> str:
 def main() -> int:
     """Print the figures as JSON; 1 when something did not converge."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--points", type=int, default=CUTS)
+    parser.add_argument("--points", type=int, default=CUTS, help="so many, from the first one on")
+    parser.add_argument("--point", action="append", type=int, help="only this one, counted from 1")
     parser.add_argument("--fault", action="append", choices=sorted(FAULTS), help="all without it")
     parser.add_argument("--no-faults", action="store_true", help="only cuts")
     parser.add_argument("--keep", type=Path, help="write each outcome here, and go on from there")
@@ -296,7 +338,8 @@ def main() -> int:
     faults = [] if arguments.no_faults else arguments.fault or list(FAULTS)
     outcomes = Outcomes.of(arguments.keep)
     with tempfile.TemporaryDirectory(prefix="inside-") as folder, bed(Path(folder)) as ready:
-        sweep(ready, points=arguments.points, faults=faults, earlier=outcomes)
+        chosen = arguments.point or range(1, arguments.points + 1)
+        sweep(ready, points=chosen, faults=faults, earlier=outcomes)
     sys.stdout.write(outcomes.text())
     if arguments.write:
         write_table(arguments.write, "inside", table(outcomes))

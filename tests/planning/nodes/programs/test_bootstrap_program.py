@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from planning.model import ClusterPlan
+from planning.nodes.secrets import ClusterSecrets
 from tests.clusters import fake_secrets, small, three_control_planes
 from tests.planning.documents import FAR_AWAY, ROOT, booted, planned, stack_plan
 
@@ -102,7 +103,7 @@ case " $* " in
   *" get configmap/kubeadm-config "*) printf '%s\n' "$OBJECTS"; exit ;;
   *" replace -f - "*) cat > "$CALLS.replaced"; exit ;;
   *" get configmap kubeadm-config "*) echo -n "${CLUSTER-kind: x}"; exit ;;
-  *" get nodes "*) printf '\\n%s\\n%s\\n' "$KEYS_IN_USE" "$KEYS_IN_USE"; exit ;;
+  *" get nodes "*) printf '\\n%s\\n%s\\n' "${KEYS_IN_USE-key1}" "${KEYS_IN_USE-key1}"; exit ;;
 esac
 asked=$(grep -c ^kubectl "$CALLS")
 read -ra says <<< "${NODE_SAYS-cn-hangzhou.i-bp1a}"
@@ -195,6 +196,7 @@ def provisioned(  # noqa: PLR0913 - as `user_data`
     creation_ends: int | None = FAR_AWAY,
     earlier_addresses: Mapping[str, str] | None = None,
     restore: str | None = None,
+    secrets: ClusterSecrets | None = None,
 ) -> Machine:
     """Write a node's files, as cloud-init would."""
     boot = booted(
@@ -203,6 +205,7 @@ def provisioned(  # noqa: PLR0913 - as `user_data`
         creation_ends=creation_ends,
         earlier_addresses=earlier_addresses,
         restore=restore,
+        secrets=secrets,
     )
     for path, content in boot.files.items():
         place = machine.path(path)

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from planning.model import ClusterPlan
+from planning.nodes.secrets import ClusterSecrets
 from tests.clusters import fake_secrets, small, three_control_planes
 from tests.planning.documents import ETCD_DISK, FAR_AWAY, planned
 from tests.planning.nodes.programs.test_bootstrap_program import Machine, bare_machine, provisioned
@@ -93,12 +94,15 @@ class Planes:
         created: bool = False,
         restore: str | None = None,
         node: str = "masters-0",
+        secrets: ClusterSecrets | None = None,
         **more: str,
     ) -> subprocess.CompletedProcess[str]:
         """Boot a node; `created`: in the cluster's first creation."""
         if not self.machine.path("/etc/spiderpool-alicloud").exists():
             ends = FAR_AWAY if created else None
-            provisioned(self.machine, plan, node, creation_ends=ends, restore=restore)
+            provisioned(
+                self.machine, plan, node, creation_ends=ends, restore=restore, secrets=secrets
+            )
             for path in self.machine.path("/etc/spiderpool-alicloud").glob("*.sh"):
                 path.chmod(path.stat().st_mode | stat.S_IXUSR)
         mounts = str(self.machine.path("/proc/mounts"))

@@ -157,6 +157,7 @@ def _build_world(root: Path, own: str | None, planes: dict[str, str]) -> None:
         "pods": {"items": []},
         "pools": None,
         "reserved": None,
+        "secrets": [],
     }
     for name, document in documents.items():
         (root / "world" / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from planning.model import ClusterPlan
+from tests.clusters import fake_secrets
 from tests.planning.nodes.programs.test_etcd_disk_program import (
     MEMBERS,
     OWN,
@@ -23,6 +25,7 @@ __all__ = ["plane"]
 pytestmark = pytest.mark.unit
 
 SNAPSHOT = "s-bp1a"
+ROTATED = replace(fake_secrets(), encryption_keys=("key2",))
 TAKEN_OVER = "cn-hangzhou.i-old none cn-hangzhou.i-bp1a"
 """Provider ids of the Node: the machine's before, and this one's once it was deleted."""
 _KUBEADM = """\
@@ -279,3 +282,37 @@ def test_a_member_without_data_never_starts_by_itself(plane: Planes) -> None:
     done = plane.run(three(), NO_MAJORITY="yes")
     assert done.returncode == 1
     assert not plane.calls("kubeadm init --config")
+
+
+@pytest.mark.parametrize(
+    ("of_the_snapshot", "afterwards"),
+    [("key1", "key2 key1"), ("key1 key2", "key2 key1"), ("key2", "key2"), (None, "key2")],
+)
+def test_a_restored_api_server_reads_the_keys_of_the_snapshot_and_writes_with_the_stacks(
+    restored: Planes, of_the_snapshot: str | None, afterwards: str
+) -> None:
+    if of_the_snapshot is not None:
+        (restored.files / "encryption").write_text(f"{of_the_snapshot}\n", encoding="utf-8")
+    done = restored.run(one(), restore=SNAPSHOT, secrets=ROTATED)
+    assert done.returncode == 0, done.stderr
+    keys = restored.machine.path("/etc/spiderpool-alicloud/encryption").read_text("utf-8").strip()
+    assert keys == afterwards
+    assert text(restored.files / "encryption") == afterwards
+
+
+def test_a_control_plane_that_joins_a_restored_cluster_reads_the_same_keys(
+    plane: Planes,
+) -> None:
+    version = f"kubernetesVersion: v{three().kubernetes.version}"
+    done = plane.run(
+        three(),
+        restore=SNAPSHOT,
+        secrets=ROTATED,
+        node="masters-1",
+        ready=OWN,
+        CLUSTER=version,
+        KEYS_IN_USE="key1",
+    )
+    assert done.returncode == 0, done.stderr
+    keys = plane.machine.path("/etc/spiderpool-alicloud/encryption").read_text("utf-8").strip()
+    assert keys == "key2 key1"
