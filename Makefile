@@ -54,7 +54,8 @@ lab: $(STAMP) ## Deploy a stack whose workers are virtual machines, and verify i
 	$(LAB_KUBECTL) --namespace kube-system rollout status deployment/coredns
 	$(LAB_KUBECTL) rollout status daemonset/test-app-1
 	$(LAB_KUBECTL) rollout status daemonset/test-app-2
-	$(BIN)/python -m operations verify $(LAB) --at-once 4 --junit $(HOME_DIR)/lab/verify.xml
+	$(BIN)/python -m operations verify $(LAB) --at-once 4 --junit $(HOME_DIR)/lab/verify.xml \
+	  --report $(HOME_DIR)/lab/verify.html
 	@echo "make lab: $(TOOK). It keeps running: source $(HOME_DIR)/lab/env. make labdown ends it."
 
 .PHONY: labdown
