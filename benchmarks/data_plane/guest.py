@@ -64,7 +64,8 @@ def _connect(own: str, server: str, mode: bytes) -> socket.socket:
 
 
 def _round_trips(own: str, server: str, seconds: float) -> list[float]:
-    message, trips = b"x" * 64, []
+    message = b"x" * 64
+    trips: list[float] = []
     with _connect(own, server, b"l") as client:
         end = time.perf_counter() + seconds
         while (begun := time.perf_counter()) < end or len(trips) <= WARM_UP:
