@@ -7,16 +7,12 @@ breaks one thing each time: the checks that depend on it fail, and no others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from localcloud.virtual.failure import PreparationError
 from tests.engine.machines.lab import (
     FOREIGN,
     Lab,
     another_mac,
-    available,
     failed,
     sending_from,
     served_from,
@@ -30,21 +26,6 @@ pytestmark = [pytest.mark.nightly, pytest.mark.timeout(9000)]
 
 NOT_IN_THIS_STACK = {"egress-ipv6", "snapshots"}
 """Checks of what the lab's stack does not have."""
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    try:
-        variables = available()
-    except PreparationError as error:
-        pytest.skip(str(error))
-    if variables is None:
-        pytest.skip("The node's programs are not built: `python -m toolchain ensure --node`.")
-    lab = Lab.deploy(tmp_path_factory.mktemp("lab") / "home", variables)
-    try:
-        yield lab
-    finally:
-        lab.cloud.kill_everything()
 
 
 def test_every_check_passes(lab: Lab) -> None:
