@@ -93,10 +93,11 @@ class Lab:
         sets = self.cloud.kubectl("get", "daemonsets,deployments", "--all-namespaces")["items"]
         return all(_all_ready(each["status"]) for each in sets)
 
-    def verdicts(self) -> dict[str, dict[str, Any]]:
-        """The checks of `operations verify` by their names."""
+    def verdicts(self, report: Path | None = None) -> dict[str, dict[str, Any]]:
+        """The checks of `operations verify` by their names; `report`: where the page goes."""
         # An emulated processor runs few commands in pods at the same time.
-        options = ("--stack", "local", "--json", "--at-once", "4")
+        options = ["--stack", "local", "--json", "--at-once", "4"]
+        options += [] if report is None else ["--report", str(report)]
         done = self.cloud.on_stack_file("verify", *options, deadline=VERIFY_WITHIN)
         assert done.status in {ExitCode.OK, ExitCode.FAILED}, done.transcript
         return {check["name"]: check for check in json.loads(done.out)["checks"]}
