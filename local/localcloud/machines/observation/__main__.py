@@ -63,7 +63,7 @@ def _state(file: Path) -> dict[str, Any]:
 
 def _enter(machines: Path, vpc: str) -> int:
     """Run `listen` with the same arguments in the network of the VPC's process."""
-    pid = _process_of(machines / "run" / f"{vpc}.json")
+    pid = process_of(machines / "run" / f"{vpc}.json")
     if pid is None:
         sys.stderr.write(f"No process of the VPC {vpc} runs for {machines.parent}.\n")
         return 1
@@ -74,14 +74,15 @@ def _enter(machines: Path, vpc: str) -> int:
     return subprocess.run(command, check=False).returncode  # noqa: S603  (our own program)
 
 
-def _process_of(state: Path, proc: Path = Path("/proc")) -> int | None:
+def process_of(state: Path, proc: Path = Path("/proc")) -> int | None:
     """The process that has this state file; `unshare`, which started it, is not it."""
+    word = b"--state=" + os.fsencode(state)
     for entry in proc.glob("[0-9]*"):
         try:
             words = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if tuple(words[1:3]) == _PROCESS and os.fsencode(state) in words:
+        if tuple(words[1:3]) == _PROCESS and word in words:
             return int(entry.name)
     return None
 

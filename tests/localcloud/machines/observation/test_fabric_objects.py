@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from localcloud.machines.network.fabric import link_name
+from localcloud.machines.observation.__main__ import process_of
 from localcloud.machines.observation.fabric_objects import describe, places
 from tests.localcloud.machines.fake_cloud import instance, interface
 
@@ -81,3 +83,18 @@ def test_each_link_of_the_fabric_has_a_place() -> None:
     assert links["internet"] == "internet"
     assert links[link_name("tap", "eni-1")] == "eni-1"
     assert links[link_name("vsw", "vsw-192")] == "vsw-192"
+
+
+def test_the_process_of_a_vpc_is_not_the_one_that_started_it(tmp_path: Path) -> None:
+    state = Path("/home/machines/run/vpc-1.json")
+    own = ["python", "-m", "localcloud.machines.vpc", "--channel=7", f"--state={state}"]
+    commands = {
+        "10": ["unshare", "--net", "--fork", *own],
+        "11": own,
+        "12": [*own[:-1], "--state=/elsewhere/machines/run/vpc-1.json"],
+        "13": [],
+    }
+    for pid, words in commands.items():
+        (tmp_path / pid).mkdir()
+        (tmp_path / pid / "cmdline").write_bytes("\0".join(words).encode())
+    assert process_of(state, tmp_path) == 11
