@@ -51,10 +51,12 @@ lab: export SPIDERPOOL_ALICLOUD_READY_SECONDS := 3000
 lab: $(STAMP) ## Deploy a stack whose workers are virtual machines, and verify its packets.
 	$(BIN)/python -m toolchain ensure --node
 	$(BIN)/python -m operations local up $(LAB) --eip-range 127.67.0.0/16 --machines mixed
-	$(LAB_KUBECTL) --namespace kube-system rollout status deployment/coredns
+	$(LAB_KUBECTL) --namespace kube-system wait deployment/coredns --timeout=50m \
+	  --for=jsonpath='{.status.readyReplicas}'=2
 	$(LAB_KUBECTL) rollout status daemonset/test-app-1
 	$(LAB_KUBECTL) rollout status daemonset/test-app-2
-	$(BIN)/python -m operations verify $(LAB) --at-once 4 --junit $(HOME_DIR)/lab/verify.xml
+	$(BIN)/python -m operations verify $(LAB) --at-once 4 --junit $(HOME_DIR)/lab/verify.xml \
+	  --report $(HOME_DIR)/lab/verify.html
 	@echo "make lab: $(TOOK). It keeps running: source $(HOME_DIR)/lab/env. make labdown ends it."
 
 .PHONY: labdown

@@ -117,21 +117,30 @@ def verify(  # noqa: PLR0913 - each is an option of the command
             "--at-once", min=1, help="How many probes run at once; fewer for slow machines."
         ),
     ] = AT_ONCE,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", help="Write a page with the network and each path here.", dir_okay=False
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check a running cluster: objects, addresses, and every path of its packets."""
     with reporting_failures(as_json=as_json):
-        if junit is not None and not junit.parent.is_dir():
-            raise OperationError(
-                f"{junit.parent} is not a folder. Create it, or write the report somewhere else.",
-                code=ExitCode.REFUSED,
-            )
+        for file in (junit, report):
+            if file is not None and not file.parent.is_dir():
+                raise OperationError(
+                    f"{file.parent} is not a folder. Create it, or write the report somewhere "
+                    "else.",
+                    code=ExitCode.REFUSED,
+                )
         verdicts = verify_stack(
             stack,
             Places.of(home),
             egress_url=egress_url,
             config_file=config_file,
             at_once=at_once,
+            report=report,
         )
     if junit is not None:
         junit.write_text(junit_text(stack, verdicts), encoding="utf-8")

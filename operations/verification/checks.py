@@ -43,10 +43,26 @@ class Shell(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PacketPath:
+    """Where a probe's packets go."""
+
+    source: str
+    """Who sends: a pod and its node, or `outside`."""
+    target: str
+    """What is asked, with its address."""
+    addresses: frozenset[str] = frozenset()
+    """Addresses that packets of this path have at an end."""
+    ports: frozenset[int] = frozenset()
+    """TCP ports that packets of this path have at an end."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Probe:
     """One attempt of a check; returns what is wrong, one line each."""
 
     attempt: Callable[[Shell], Sequence[str]]
+    path: PacketPath | None = None
+    """None for a probe that reads objects and sends no packets."""
 
 
 @dataclass(frozen=True, kw_only=True)

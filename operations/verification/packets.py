@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 from config.facts.nics import PRIMARY_NIC
 from config.facts.ranges import CLOUD_SERVICES, METADATA_SERVICE
-from operations.verification.checks import Check, Needs, NotRun, Probe, Shell
+from operations.verification.checks import Check, Needs, NotRun, PacketPath, Probe, Shell
 from operations.verification.cluster_objects import Cluster, Object, Pod
 from operations.verification.objects import balancer_addresses, members
 
@@ -26,7 +26,12 @@ def _ping(pairs: Pairs, otherwise: str) -> Callable[[Cluster], Sequence[Probe] |
         if not cluster.pods_of(CLIENT):
             return _NO_APPS
         pings = [
-            _command(pod, f"{pod.name} ({pod.node}) gets no answer from {what} {address}", *argv)
+            _command(
+                pod,
+                _path(pod, f"{what} {address}", address),
+                f"gets no answer from {what} {address}",
+                *argv,
+            )
             for pod, address, what in pairs(cluster)
             for argv in [("ping", "-c", "2", "-W", "3", address)]
         ]
@@ -35,17 +40,30 @@ def _ping(pairs: Pairs, otherwise: str) -> Callable[[Cluster], Sequence[Probe] |
     return probes
 
 
-def _command(pod: Pod, problem: str, *argv: str, says: str | None = None) -> Probe:
+def _path(pod: Pod, target: str, *addresses: str) -> PacketPath:
+    """What a pod sends; `addresses` are those that packets may have besides the pod's own."""
+    return PacketPath(
+        source=f"{pod.name} ({pod.node})",
+        target=target,
+        addresses=frozenset((*pod.addresses, *addresses)),
+    )
+
+
+def _command(
+    pod: Pod, path: PacketPath, problem: str, *argv: str, says: str | None = None
+) -> Probe:
+    sentence = f"{path.source} {problem}"
+
     def attempt(shell: Shell) -> Sequence[str]:
         done = shell.execute(pod, *argv)
         if done.status != 0:
             why = (done.err.strip() or done.out.strip()).splitlines()[-1:]
-            return [": ".join([problem, *why])]
+            return [": ".join([sentence, *why])]
         if says is not None and says not in done.out.split():
-            return [f"{problem}: it answers {' '.join(done.out.split())[:200] or 'nothing'}"]
+            return [f"{sentence}: it answers {' '.join(done.out.split())[:200] or 'nothing'}"]
         return []
 
-    return Probe(attempt=attempt)
+    return Probe(attempt=attempt, path=path)
 
 
 def _to_own_node(cluster: Cluster) -> Iterable[tuple[Pod, str, str]]:
@@ -89,11 +107,22 @@ def _cluster_ip(cluster: Cluster) -> Sequence[Probe] | NotRun:
     if service is None or not pods:
         return _NO_APPS
     address = service["spec"]["clusterIP"]
-    problem = f"gets no answer from test-svc {address}:80"
+    target = f"test-svc {address}:80"
+    # kube-proxy masquerades, so on the way a packet has a backend's address and not the pod's.
+    backends = _addresses(cluster.pods_of(SERVER))
     return [
-        _command(pod, f"{pod.name} ({pod.node}) {problem}", *_http(pod, f"http://{address}/"))
+        _command(
+            pod,
+            _path(pod, target, *backends),
+            f"gets no answer from {target}",
+            *_http(pod, f"http://{address}/"),
+        )
         for pod in pods
     ]
+
+
+def _addresses(pods: Iterable[Pod]) -> frozenset[str]:
+    return frozenset(address for pod in pods for address in pod.addresses)
 
 
 def _http(pod: Pod, url: str) -> list[str]:
@@ -109,7 +138,7 @@ def _dns(cluster: Cluster) -> Sequence[Probe] | NotRun:
         return _NO_APPS
     name, address = "test-svc.default.svc.cluster.local", service["spec"]["clusterIP"]
     return [
-        _command(pod, f"{pod.name} ({pod.node}) asks for {name}", "nslookup", name, says=address)
+        _command(pod, _path(pod, name), f"asks for {name}", "nslookup", name, says=address)
         for pod in cluster.pods_of(CLIENT)
     ]
 
@@ -125,7 +154,8 @@ def _egress(url: str) -> Callable[[Cluster], Sequence[Probe] | NotRun]:
         return [
             _command(
                 pod,
-                f"{pod.name} ({pod.node}) is not seen as {nat} by {url}",
+                _path(pod, f"{url} as {nat}"),
+                f"is not seen as {nat} by {url}",
                 *_http(pod, url),
                 says=str(nat),
             )
@@ -140,7 +170,8 @@ def _egress_ipv6(url: str) -> Callable[[Cluster], Sequence[Probe] | NotRun]:
         requests = [
             _command(
                 pod,
-                f"{pod.name} ({pod.node}) is not seen as {own} by {url}",
+                _path(pod, f"{url} as {own}"),
+                f"is not seen as {own} by {url}",
                 "curl",
                 "-sSf",
                 "-6",
@@ -183,13 +214,15 @@ _METADATA_COMMANDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 
 
 def _unanswered(pod: Pod, how: str, *argv: str) -> Probe:
+    path = _path(pod, f"{METADATA_SERVICE}{how}", str(METADATA_SERVICE))
+
     def attempt(shell: Shell) -> Sequence[str]:
         done = shell.execute(pod, *argv)
         if done.status != 0 and "HTTP/" not in done.err:
             return []
-        return [f"{pod.name} ({pod.node}) gets an answer from {METADATA_SERVICE}{how}"]
+        return [f"{path.source} gets an answer from {path.target}"]
 
-    return Probe(attempt=attempt)
+    return Probe(attempt=attempt, path=path)
 
 
 def _balanced(cluster: Cluster) -> list[tuple[str, Object, str]]:
@@ -211,7 +244,7 @@ def _layer7(service: Object) -> set[int]:
 def _from_outside(*, http: bool) -> Callable[[Cluster], Sequence[Probe] | NotRun]:
     def probes(cluster: Cluster) -> Sequence[Probe] | NotRun:
         connections = [
-            _outside(name, address, port["port"], http=http)
+            _outside(_from_here(name, address, port, cluster), address, port["port"], http=http)
             for name, service, address in _balanced(cluster)
             for port in service["spec"]["ports"]
             if port.get("protocol", "TCP") == "TCP"
@@ -225,17 +258,27 @@ def _from_outside(*, http: bool) -> Callable[[Cluster], Sequence[Probe] | NotRun
     return probes
 
 
-def _outside(name: str, address: str, port: int, *, http: bool) -> Probe:
+def _from_here(name: str, address: str, port: Object, cluster: Cluster) -> PacketPath:
+    """From this machine to a port of a Service, and from its load balancer to the backends."""
+    return PacketPath(
+        source="outside",
+        target=f"service {name} at {address}:{port['port']}",
+        addresses=_addresses(cluster.pods_of(SERVER)) | {address},
+        ports=frozenset({port["nodePort"]} if "nodePort" in port else ()),
+    )
+
+
+def _outside(path: PacketPath, address: str, port: int, *, http: bool) -> Probe:
     def attempt(shell: Shell) -> Sequence[str]:
         why = shell.get(address, port, "/") if http else shell.connect(address, port)
-        return [] if why is None else [f"service {name} at {address}:{port}: {why}"]
+        return [] if why is None else [f"{path.target}: {why}"]
 
-    return Probe(attempt=attempt)
+    return Probe(attempt=attempt, path=path)
 
 
 def _client_address(cluster: Cluster) -> Sequence[Probe] | NotRun:
     requests = [
-        _logged(name, address, port["port"], cluster)
+        _logged(_from_here(name, address, port, cluster), address, port["port"], cluster)
         for name, service, address in _balanced(cluster)
         for port in service["spec"]["ports"]
         if service["spec"].get("externalTrafficPolicy") == "Local"
@@ -249,7 +292,7 @@ def _client_address(cluster: Cluster) -> Sequence[Probe] | NotRun:
     )
 
 
-def _logged(name: str, address: str, port: int, cluster: Cluster) -> Probe:
+def _logged(path: PacketPath, address: str, port: int, cluster: Cluster) -> Probe:
     def attempt(shell: Shell) -> Sequence[str]:
         mark = f"/verify-{secrets.token_hex(8)}"
         shell.get(address, port, mark)
@@ -260,15 +303,15 @@ def _logged(name: str, address: str, port: int, cluster: Cluster) -> Probe:
             if mark in line
         ]
         if not lines:
-            return [f"service {name} at {address}:{port}: the request is in no pod's log"]
+            return [f"{path.target}: the request is in no pod's log"]
         return [
-            f"service {name} at {address}:{port}: the pod saw {seen}, an address of the cluster"
+            f"{path.target}: the pod saw {seen}, an address of the cluster"
             for line in lines
             for seen in line.split()[:1]
             if _is_inside(seen, cluster)
         ]
 
-    return Probe(attempt=attempt)
+    return Probe(attempt=attempt, path=path)
 
 
 def _is_inside(seen: str, cluster: Cluster) -> bool:

@@ -26,6 +26,16 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Answer:
+    """How one probe ended."""
+
+    probe: Probe
+    problems: tuple[str, ...]
+    """What is wrong; empty for a pass."""
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
     """The outcome of a check."""
 
@@ -33,8 +43,18 @@ class Verdict:
     outcome: Outcome
     details: tuple[str, ...] = ()
     """What is wrong, or why it was not run."""
-    probes: int = 0
-    seconds: float = 0.0
+    answers: tuple[Answer, ...] = ()
+    """One for each probe."""
+
+    @property
+    def probes(self) -> int:
+        """How many probes ran."""
+        return len(self.answers)
+
+    @property
+    def seconds(self) -> float:
+        """How long the slowest probe took."""
+        return max((answer.seconds for answer in self.answers), default=0.0)
 
 
 def verify(
@@ -63,10 +83,6 @@ def verify(
     return verdicts
 
 
-Answer = tuple[tuple[str, ...], float]
-"""What is wrong, and after how many seconds."""
-
-
 def _start(
     check: Check, cluster: Cluster, shell: Shell, pool: ThreadPoolExecutor
 ) -> list[Future[Answer]] | NotRun | None:
@@ -75,16 +91,17 @@ def _start(
     probes = check.probes(cluster)
     if isinstance(probes, NotRun):
         return probes
-    return [pool.submit(_attempt, probe, shell) for probe in probes]
+    return [pool.submit(attempt, probe, shell) for probe in probes]
 
 
-def _attempt(probe: Probe, shell: Shell) -> Answer:
+def attempt(probe: Probe, shell: Shell) -> Answer:
+    """Run one probe; a command that cannot run is a problem of its own."""
     begun = time.monotonic()
     try:
         problems = tuple(probe.attempt(shell))
     except OperationError as error:
         problems = (str(error),)
-    return problems, time.monotonic() - begun
+    return Answer(probe=probe, problems=problems, seconds=time.monotonic() - begun)
 
 
 def _verdict(check: Check, pending: list[Future[Answer]] | NotRun | None) -> Verdict:
@@ -93,12 +110,11 @@ def _verdict(check: Check, pending: list[Future[Answer]] | NotRun | None) -> Ver
         return Verdict(check=check, outcome=Outcome.NOT_SIMULATED, details=(why,))
     if isinstance(pending, NotRun):
         return Verdict(check=check, outcome=Outcome.NOT_RUN, details=(pending.reason,))
-    answers = [future.result() for future in pending]
-    details = tuple(line for problems, _ in answers for line in problems)
+    answers = tuple(future.result() for future in pending)
+    details = tuple(line for answer in answers for line in answer.problems)
     return Verdict(
         check=check,
         outcome=Outcome.FAILED if details else Outcome.PASSED,
         details=details,
-        probes=len(answers),
-        seconds=max((seconds for _, seconds in answers), default=0.0),
+        answers=answers,
     )

@@ -11,17 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
+
 from localcloud.settings import Places as CloudPlaces
 from localcloud.settings import virtual_folder
 from localcloud.virtual.images.programs import built_programs
 from localcloud.virtual.node_packages import built
 from localcloud.virtual.preparation import prepare
-from operations.engine.places import ROOT
+from operations.engine.environment import run_environment
+from operations.engine.places import ROOT, Places
 from operations.failure import ExitCode
-from tests.engine.clouds.local_cloud import SecondCloud, second_cloud
+from tests.engine.clouds.local_cloud import CLUSTER, SecondCloud, second_cloud
 from tests.engine.lifecycle import official_sdk
 from tests.localcloud.machines.fake_cloud import until
 
+STACK_FILE: Final = ROOT / "stacks" / "lab.yaml"
 UP_WITHIN: Final = 5400
 """Seconds; long, because the machines are emulated in software on busy cores."""
 PODS_WITHIN: Final = 1800
@@ -60,8 +64,7 @@ class Lab:
     @classmethod
     def deploy(cls, home: Path, variables: Mapping[str, str]) -> Lab:
         """`local up --machines mixed`, and wait for every pod of the sample apps."""
-        stack_file = ROOT / "stacks" / "lab.yaml"
-        cloud = second_cloud(home, stack_file=stack_file, variables=variables)
+        cloud = second_cloud(home, stack_file=STACK_FILE, variables=variables)
         try:
             done = cloud.operations("up", "--machines", "mixed", deadline=UP_WITHIN)
             assert done.status == 0, cloud.explain(done)
@@ -72,14 +75,29 @@ class Lab:
             raise
         return lab
 
+    @classmethod
+    def of_make(cls, home: Path) -> Lab:
+        """The lab that `make lab` has deployed; it keeps running."""
+        places = Places.of(home)
+        endpoint = yaml.safe_load(STACK_FILE.read_text())["config"][CLUSTER]["cloud"]["endpoint"]
+        cloud = SecondCloud(
+            places=places,
+            config_file=STACK_FILE,
+            port=int(endpoint.rpartition(":")[2]),
+            eip_range="127.67.0.0/16",
+            env=run_environment(places, dict(os.environ)),
+        )
+        return cls(cloud=cloud)
+
     def every_pod_is_ready(self) -> bool:
         sets = self.cloud.kubectl("get", "daemonsets,deployments", "--all-namespaces")["items"]
         return all(_all_ready(each["status"]) for each in sets)
 
-    def verdicts(self) -> dict[str, dict[str, Any]]:
-        """The checks of `operations verify` by their names."""
+    def verdicts(self, report: Path | None = None) -> dict[str, dict[str, Any]]:
+        """The checks of `operations verify` by their names; `report`: where the page goes."""
         # An emulated processor runs few commands in pods at the same time.
-        options = ("--stack", "local", "--json", "--at-once", "4")
+        options = ["--stack", "local", "--json", "--at-once", "4"]
+        options += [] if report is None else ["--report", str(report)]
         done = self.cloud.on_stack_file("verify", *options, deadline=VERIFY_WITHIN)
         assert done.status in {ExitCode.OK, ExitCode.FAILED}, done.transcript
         return {check["name"]: check for check in json.loads(done.out)["checks"]}

@@ -7,16 +7,15 @@ breaks one thing each time: the checks that depend on it fail, and no others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from pathlib import Path
 
 import pytest
 
-from localcloud.virtual.failure import PreparationError
 from tests.engine.machines.lab import (
     FOREIGN,
     Lab,
     another_mac,
-    available,
     failed,
     sending_from,
     served_from,
@@ -30,21 +29,6 @@ pytestmark = [pytest.mark.nightly, pytest.mark.timeout(9000)]
 
 NOT_IN_THIS_STACK = {"egress-ipv6", "snapshots"}
 """Checks of what the lab's stack does not have."""
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    try:
-        variables = available()
-    except PreparationError as error:
-        pytest.skip(str(error))
-    if variables is None:
-        pytest.skip("The node's programs are not built: `python -m toolchain ensure --node`.")
-    lab = Lab.deploy(tmp_path_factory.mktemp("lab") / "home", variables)
-    try:
-        yield lab
-    finally:
-        lab.cloud.kill_everything()
 
 
 def test_every_check_passes(lab: Lab) -> None:
@@ -66,16 +50,23 @@ def test_no_frame_of_the_pods_was_dropped(lab: Lab) -> None:
     assert (frames["foreign_mac"], frames["foreign_address"]) == (0, 0)
 
 
-def test_a_node_without_source_routing_answers_by_the_wrong_nic_and_is_not_heard(lab: Lab) -> None:
+def test_a_node_without_source_routing_answers_by_the_wrong_nic_and_is_not_heard(
+    lab: Lab, tmp_path: Path
+) -> None:
     address = lab.cloud.outputs()["nodes"]["master"]["interfaces"]["eth1"]["primary"]
     before = lab.frames()["foreign_address"]
+    report = tmp_path / "report.html"
     with without_source_routing(lab, "master", address):
-        checks = lab.verdicts()
+        checks = lab.verdicts(report)
     assert failed(checks) == {"pod-to-other-nodes"}
     details = checks["pod-to-other-nodes"]["details"]
     assert all(f"gets no answer from node master on eth1 {address}" in line for line in details)
     assert "per-NIC source routing is missing" in checks["pod-to-other-nodes"]["likelyCause"]
     assert lab.frames()["foreign_address"] > before
+    page = report.read_text(encoding="utf-8")
+    assert re.search(r"the fabric dropped \d+ frames from an address that the ENI does not", page)
+    # The answer is seen where it enters the fabric, by the wrong NIC, and nowhere else.
+    assert re.search(rf"eth0 of master</td>.*{re.escape(address)} → .*ICMP echo reply", page)
 
 
 def test_a_security_group_without_a_rule_for_pings_fails_what_crosses_the_vpc(lab: Lab) -> None:
