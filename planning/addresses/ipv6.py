@@ -37,7 +37,8 @@ def interface_addresses(network: IPv6Network, interface: InterfacePlan) -> tuple
 def gateway(network: IPv6Network) -> IPv6Address:
     """The gateway, the third address from the end. Spiderpool demands one inside the prefix.
 
-    Alibaba Cloud reserves this address. That it is the gateway follows from IPv4 and from
-    `network/interfaces/macs/<mac>/ipv6-gateway` of the metadata service; packets have not shown it.
+    Alibaba Cloud reserves this address. Its own Terway sends to it (89aadf8b, pkg/ip/ip.go,
+    `DeriveGatewayIP`). The page on the metadata service shows an `ipv6-gateway` that ends in fff7,
+    the first of the nine reserved addresses at the end. Packets have shown neither.
     """
     return IPv6Address(int(network.broadcast_address) - 2)

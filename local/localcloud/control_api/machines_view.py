@@ -10,7 +10,7 @@ from typing import Any, Final
 from localcloud.addressing import block, gateway
 from localcloud.ingress import IngressRule
 from localcloud.products import admission
-from localcloud.products.ecs.entities import Disk, Instance, NetworkInterface, Snapshot
+from localcloud.products.ecs.entities import Disk, Instance, KeyPair, NetworkInterface, Snapshot
 from localcloud.products.nlb.entities import (
     NetworkLoadBalancer,
     NlbListener,
@@ -57,6 +57,7 @@ def _interface(store: Store, eni: NetworkInterface) -> dict[str, Any]:
         "network": str(network),
         "ipv6_network": (vswitch.ipv6_cidr or "") if vswitch else "",
         "vpc_network": vpc.cidr if vpc else "",
+        "vpc_ipv6_network": (vpc.ipv6_cidr or "") if vpc else "",
         "gateway": str(gateway(network)) if vswitch else eni.address,
         "secondary_addresses": list(eni.secondary),
         "ipv6_addresses": list(eni.ipv6),
@@ -98,6 +99,7 @@ def _instance(store: Store, cloud: Cloud, instance: Instance, now: float) -> dic
         "serial_number": instance.serial_number,
         "owner_account_id": cloud.account_id,
         "public_address": _public_address(store, instance),
+        "public_keys": _public_keys(store, instance),
         "tags": dict(instance.tags),
         "interfaces": [_interface(store, e) for e in enis],
         "ingress": _ingress(store, *(g for e in enis for g in e.security_group_ids)),
@@ -107,6 +109,11 @@ def _instance(store: Store, cloud: Cloud, instance: Instance, now: float) -> dic
 def _public_address(store: Store, instance: Instance) -> str:
     """The instance's EIP or static public address; empty without one."""
     return next((e.ip for e in store.where(Eip, "instance", instance.id)), instance.public_ip)
+
+
+def _public_keys(store: Store, instance: Instance) -> list[str]:
+    pair = store.find(KeyPair, instance.key_pair)
+    return [pair.public_key] if pair else []
 
 
 def _system_disk(store: Store, instance: Instance) -> dict[str, Any]:

@@ -36,6 +36,7 @@ class Interface:
     ipv6_addresses: tuple[str, ...]
     ipv6_network: str
     vpc_network: str
+    vpc_ipv6_network: str
     vswitch_id: str
     vpc_id: str
     security_group_ids: tuple[str, ...]
@@ -51,8 +52,23 @@ class Interface:
 
     @property
     def ipv6_gateway(self) -> str:
-        """The third address from the end of the vSwitch's IPv6 block; empty without a block."""
-        return str(IPv6Network(self.ipv6_network)[-3]) if self.ipv6_network else ""
+        """The gateway that the metadata service names; empty without an IPv6 block.
+
+        It is the first of the nine addresses that the system keeps at the end of the block: ends in
+        fff7 (page view-instance-metadata, example of `ipv6-gateway`).
+        """
+        return str(IPv6Network(self.ipv6_network)[-9]) if self.ipv6_network else ""
+
+    @property
+    def ipv6_gateways(self) -> tuple[str, ...]:
+        """Every address at which the gateway answers.
+
+        Terway sends to the third address from the end instead (89aadf8b, pkg/ip/ip.go,
+        `DeriveGatewayIP`, and pkg/eni/crdv2.go), and so does this project's program.
+        """
+        if not self.ipv6_network:
+            return ()
+        return (self.ipv6_gateway, str(IPv6Network(self.ipv6_network)[-3]))
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Self:
@@ -70,6 +86,7 @@ class Interface:
             ipv6_addresses=tuple(data.get("ipv6_addresses") or ()),
             ipv6_network=data.get("ipv6_network") or "",
             vpc_network=data.get("vpc_network") or "",
+            vpc_ipv6_network=data.get("vpc_ipv6_network") or "",
             vswitch_id=data["vswitch_id"],
             vpc_id=data["vpc_id"],
             security_group_ids=tuple(data.get("security_group_ids") or ()),
@@ -133,6 +150,8 @@ class Instance:
     serial_number: str
     owner_account_id: str
     public_address: str
+    public_keys: tuple[str, ...]
+    """The public half of the key pair that is bound to the instance, if there is one."""
     tags: tuple[tuple[str, str], ...]
     interfaces: tuple[Interface, ...]
     ingress: tuple[IngressRule, ...]
@@ -164,6 +183,7 @@ class Instance:
             serial_number=data.get("serial_number") or "",
             owner_account_id=data.get("owner_account_id") or "",
             public_address=data.get("public_address") or "",
+            public_keys=tuple(data.get("public_keys") or ()),
             tags=tuple(sorted((data.get("tags") or {}).items())),
             interfaces=tuple(Interface.read(nic) for nic in data["interfaces"]),
             ingress=tuple(IngressRule.read(rule) for rule in data.get("ingress") or ()),

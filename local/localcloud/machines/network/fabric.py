@@ -213,19 +213,20 @@ class Fabric:
             # Answer for every address of the vSwitch, also when asked through the same bridge.
             setting = Path(f"/proc/sys/net/ipv4/conf/{name}/proxy_arp_pvlan")
             setting.write_text("1", encoding="ascii")
-            if interface.ipv6_gateway:
+            if interface.ipv6_network:
                 self._take_ipv6_gateway(index, name, interface)
         return index
 
     def _take_ipv6_gateway(self, index: int, name: str, interface: Interface) -> None:
         """Be the gateway of a vSwitch's IPv6 block, and answer for its addresses at once."""
-        self._ip.addr(
-            "replace",
-            index=index,
-            address=interface.ipv6_gateway,
-            prefixlen=IPv6Network(interface.ipv6_network).prefixlen,
-            flags=IFA_F_NODAD,
-        )
+        for address in interface.ipv6_gateways:
+            self._ip.addr(
+                "replace",
+                index=index,
+                address=address,
+                prefixlen=IPv6Network(interface.ipv6_network).prefixlen,
+                flags=IFA_F_NODAD,
+            )
         for setting, value in ((f"conf/{name}/proxy_ndp", "1"), (f"neigh/{name}/proxy_delay", "0")):
             Path(f"/proc/sys/net/ipv6/{setting}").write_text(value, encoding="ascii")
 

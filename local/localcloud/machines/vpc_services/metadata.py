@@ -1,6 +1,8 @@
 """The documents and answers of the ECS metadata service, without its sockets.
 
-Rules: the metadata pages of the ECS documentation ("view instance metadata", "hardened mode").
+Rules: the metadata pages of the ECS documentation ("view instance metadata", "hardened mode"). The
+tests of cloud-init have a whole document (tests/unittests/sources/test_aliyun.py). Not here: tags,
+marketplace images, maintenance, the signature of the identity document, and IPv6 prefixes.
 """
 
 from __future__ import annotations
@@ -28,6 +30,9 @@ LONGEST_TOKEN_SECONDS: Final = 21_600
 _DATED: Final = "2016-01-01"
 """The version that cloud-init asks for (cloudinit/sources/DataSourceAliYun.py)."""
 _SECONDS: Final = re.compile(r"[0-9]{1,5}")
+_BANDWIDTH: Final = "2097152"
+"""In Kbit/s. Every type has the same here, as in the answer of DescribeInstanceTypes."""
+_FORWARDED: Final = "x-forwarded-for"
 
 Tree = dict[str, "str | Tree"]
 
@@ -116,6 +121,9 @@ def _refusal(request: Request, instance: Instance, tokens: Tokens) -> Answer | N
 def _token(request: Request, instance: Instance, tokens: Tokens) -> Answer:
     if request.method != "PUT":
         return Answer(status=http.HTTPStatus.METHOD_NOT_ALLOWED)
+    if _FORWARDED in request.headers:
+        # "The request contains the X-Forwarded-For header (403 - Forbidden)".
+        return Answer(status=http.HTTPStatus.FORBIDDEN)
     asked = request.headers.get(TTL_HEADER, "")
     if not _SECONDS.fullmatch(asked) or not 1 <= int(asked) <= LONGEST_TOKEN_SECONDS:
         return Answer(
@@ -156,6 +164,10 @@ def _tree(instance: Instance) -> Tree:
         "instance": {
             "instance-name": instance.name,
             "instance-type": instance.instance_type,
+            "max-netbw-egress": _BANDWIDTH,
+            "max-netbw-ingress": _BANDWIDTH,
+            "virtualization-solution": "ECS Virt",
+            "virtualization-solution-version": "2.0",
         },
         "network-type": "vpc",
         "owner-account-id": instance.owner_account_id,
@@ -178,12 +190,17 @@ def _tree(instance: Instance) -> Tree:
             "vswitch-id": primary.vswitch_id,
             "vswitch-cidr-block": _network(primary),
         }
+    if instance.public_keys:
+        data["public-keys"] = {
+            str(number): {"openssh-key": key} for number, key in enumerate(instance.public_keys)
+        }
     if disks := _disks(instance):
         data["disks"] = disks
     if instance.ram_role:
         data["ram"] = {"security-credentials": {instance.ram_role: ""}}
     if instance.public_address:
         data["eipv4"] = instance.public_address
+        data["public-ipv4"] = instance.public_address
     document = {
         "mac": primary.mac if primary else "",
         "owner-account-id": instance.owner_account_id,
@@ -214,16 +231,20 @@ def _interface(nic: Interface) -> Tree:
         "primary-ip-address": nic.address,
         "private-ipv4s": json.dumps([nic.address, *nic.secondary_addresses]),
         "vpc-id": nic.vpc_id,
+        "vpc-cidr-block": nic.vpc_network,
         "vswitch-cidr-block": str(network),
         "vswitch-id": nic.vswitch_id,
     }
+    if nic.prefixes:
+        # The page has an example of one prefix; how several are separated is a guess.
+        entries["ipv4-prefixes"] = "\n".join(nic.prefixes)
     if nic.ipv6_addresses:
         # Without quotes: Terway at 89aadf8b, pkg/aliyun/metadata/metadata.go and its test.
         entries["ipv6s"] = f"[{','.join(nic.ipv6_addresses)}]"
     if nic.ipv6_network:
-        block = ipaddress.ip_network(nic.ipv6_network)
-        entries["vswitch-ipv6-cidr-block"] = str(block)
-        entries["ipv6-gateway"] = str(block[-3])
+        entries["vswitch-ipv6-cidr-block"] = nic.ipv6_network
+        entries["ipv6-gateway"] = nic.ipv6_gateway
+        entries["vpc-ipv6-cidr-blocks"] = f"[{nic.vpc_ipv6_network}]"
     return entries
 
 

@@ -57,13 +57,16 @@ def ask(
     )
 
 
-def token(tokens: Tokens, seconds: str = "300", of: Instance | None = None) -> Answer:
+def token(
+    tokens: Tokens, seconds: str = "300", of: Instance | None = None, **headers: str
+) -> Answer:
     return ask(
         "/latest/api/token",
         of=of,
         method="PUT",
         tokens=tokens,
         x_aliyun_ecs_metadata_token_ttl_seconds=seconds,
+        **headers,
     )
 
 
@@ -119,6 +122,21 @@ def test_a_token_runs_out() -> None:
     assert (
         ask("/latest/meta-data/mac", tokens=tokens, x_aliyun_ecs_metadata_token=text).status == 401
     )
+
+
+def test_a_request_that_a_proxy_forwards_gets_no_token() -> None:
+    forwarded = token(Tokens(b"key"), x_forwarded_for="203.0.113.7")
+    assert forwarded.status == 403
+
+
+@pytest.mark.parametrize("path", ["ipv4-prefixes", "ipv6-gateway", "vpc-ipv6-cidr-blocks"])
+def test_what_an_interface_does_not_have_is_not_found(path: str) -> None:
+    mac = "network/interfaces/macs/00:16:3e:00:00:01"
+    assert ask(f"/latest/meta-data/{mac}/{path}").status == 404
+
+
+def test_a_machine_without_a_key_pair_has_no_public_keys() -> None:
+    assert ask("/latest/meta-data/public-keys/").status == 404
 
 
 def test_a_token_of_another_instance_is_refused() -> None:
@@ -217,6 +235,8 @@ def dual_stack() -> Instance:
             "ipv6_addresses": ["2408::28eb", "2408::28ec"],
             "ipv6_network": "2408::/64",
             "vpc_network": "172.31.0.0/16",
+            "vpc_ipv6_network": "2408::/56",
+            "prefixes": ["192.168.0.64/28"] if not nic["primary"] else [],
         }
         for nic in fake_cloud.instance("one", NICS, "#cloud-config\n")["interfaces"]
     ]
@@ -226,6 +246,7 @@ def dual_stack() -> Instance:
         serial_number="serial",
         owner_account_id="1234567890123456",
         public_address="127.66.0.1",
+        public_keys=["ssh-ed25519 not-a-real-key"],
     )
 
 
@@ -239,8 +260,16 @@ def dual_stack() -> Instance:
         ("network/interfaces/macs/00:16:3e:00:00:01/vswitch-ipv6-cidr-block", "2408::/64"),
         (
             "network/interfaces/macs/00:16:3e:00:00:01/ipv6-gateway",
-            "2408::ffff:ffff:ffff:fffd",
+            "2408::ffff:ffff:ffff:fff7",
         ),
+        ("network/interfaces/macs/00:16:3e:00:00:01/vpc-ipv6-cidr-blocks", "[2408::/56]"),
+        ("network/interfaces/macs/00:16:3e:00:00:02/vpc-cidr-block", "172.31.0.0/16"),
+        ("network/interfaces/macs/00:16:3e:00:00:02/ipv4-prefixes", "192.168.0.64/28"),
+        ("public-keys/", "0/"),
+        ("public-keys/0/openssh-key", "ssh-ed25519 not-a-real-key"),
+        ("public-ipv4", "127.66.0.1"),
+        ("instance/virtualization-solution", "ECS Virt"),
+        ("instance/max-netbw-egress", "2097152"),
         ("vpc-cidr-block", "172.31.0.0/16"),
         ("serial-number", "serial"),
         ("owner-account-id", "1234567890123456"),
