@@ -246,9 +246,9 @@ def _kubernetes_problems(
         if node in running.api_servers:
             continue
         # The upgraded API server must still support the oldest kubelet.
-        problem = kubelet_problem(node, kubelet, max(oldest, after))
-        if problem is not None:
-            problems.append(problem)
+        skew = kubelet_problem(node, kubelet, max(oldest, after))
+        if skew is not None:
+            problems.append(skew)
     return problems
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from alibabacloud_tea_openapi.models import Config
 
+from config.profiles import LOCAL_ACCESS_KEY, LOCAL_SECRET_KEY
 from planning.cloud.run_policies import preview_policy, run_policy
 from tests.engine.lifecycle.clouds.light_cloud import QUIET, LightCloud, light_cloud, light_stack
 from tests.engine.lifecycle.clouds.light_stacks import dual_stack
 from tests.engine.lifecycle.clouds.ready_server import ready_server
 from tests.engine.lifecycle.interruptions.fault_sweep import edit as guides_edit
 from tests.engine.lifecycle.interruptions.test_lost_parts_nightly import with_disks
-from tests.engine.lifecycle.official_sdk import KEY_ID, KEY_SECRET
 from tests.localcloud.sdk_api import Api
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(3600)]
@@ -30,8 +30,8 @@ def person(light: LightCloud, name: str, policy: Mapping[str, object]) -> Creden
     cloud = light.cloud
     api = Api(
         Config(
-            access_key_id=KEY_ID,
-            access_key_secret=KEY_SECRET,
+            access_key_id=LOCAL_ACCESS_KEY,
+            access_key_secret=LOCAL_SECRET_KEY,
             endpoint=f"127.0.0.1:{cloud.port}",
             protocol="https",
             region_id="cn-hangzhou",
