@@ -28,8 +28,7 @@ _ROOMS = (
 )
 _MOST_MODULES = 15
 _TOKENS_OF_MOVED_COMPONENTS = {"provider_ids": "cloud_controller"}
-"""Module → the module that its component's type names, because it was there when stacks recorded it.
-"""
+"""Module → the module in its component's type token: where it was when stacks recorded it."""
 
 
 def _modules(*rooms: str) -> Iterator[Path]:
