@@ -331,9 +331,9 @@ class Ensure:
             launchers.launch(link, module)
             return
         # The CLI warns in every run unless the language host is in the CLI's own directory.
-        beside = self._directory(go, cli) / program
-        launchers.launch(beside, module)
-        launchers.link(link, Path(os.path.relpath(beside, self._places.bin)))
+        launcher = self._directory(go, cli) / program
+        launchers.launch(launcher, module)
+        launchers.link(link, Path(os.path.relpath(launcher, self._places.bin)))
 
     def _tool(self, go: golang.Go, build: Build, program: str) -> Tool:
         official = self._official.get(program)

@@ -71,9 +71,9 @@ def _pulumi(path: str) -> dict[str, Path]:
     programs = {"pulumi": Path(pulumi)}
     # The language host and the script that it runs come with the CLI, in the same directory.
     for name in ("pulumi-language-python", "pulumi-language-python-exec"):
-        beside = Path(pulumi).resolve().with_name(name)
-        if beside.exists():
-            programs[name] = beside
+        sibling = Path(pulumi).resolve().with_name(name)
+        if sibling.exists():
+            programs[name] = sibling
     return programs
 
 

@@ -87,7 +87,7 @@ def test_a_preview_on_an_empty_state_shows_every_address_in_clear(
 def test_the_state_is_in_files_that_a_kill_leaves_whole(deployed: SecondCloud) -> None:
     backend = deployed.places.backend
     assert [path.name for path in backend.rglob("*.json")], "the stack has no state"
-    assert list(backend.rglob("*.attrs")) == [], "a state file has attributes beside it"
+    assert list(backend.rglob("*.attrs")) == [], "a state file has attributes next to it"
 
 
 def test_a_second_up_changes_nothing_and_builds_nothing(deployed: SecondCloud) -> None:

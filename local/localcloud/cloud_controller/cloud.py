@@ -79,20 +79,20 @@ def endpoint(product: str, environment: Mapping[str, str]) -> Endpoint:
     """
     address = environment.get(f"{product.upper()}_ENDPOINT") or OPENAPI_ADDRESS
     tls = environment.get("ALICLOUD_CLIENT_SCHEME", "").upper() != "HTTP"
-    return _local(address, tls=tls, beside=OPENAPI_ADDRESS)
+    return _local(address, tls=tls, other_host=OPENAPI_ADDRESS)
 
 
-def _local(address: str, *, tls: bool, beside: str) -> Endpoint:
+def _local(address: str, *, tls: bool, other_host: str) -> Endpoint:
     parts = urllib.parse.urlsplit(address if "://" in address else f"//{address}")
     host = parts.hostname or ""
     try:
         loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         loopback = False
-    if not loopback and host != beside:
+    if not loopback and host != other_host:
         raise RefusedError(
             f"{address} is not the local cloud. This is a stand-in for the cloud controller: it "
-            f"calls loopback addresses and {beside} only."
+            f"calls loopback addresses and {other_host} only."
         )
     return Endpoint(host=host, port=parts.port or (443 if tls else 80), tls=tls)
 
@@ -110,7 +110,9 @@ class Identity:
                 secret=environment.get("ACCESS_KEY_SECRET", ""),
             )
         metadata = environment.get("METADATA_ENDPOINT") or METADATA
-        self._metadata = _local(metadata, tls=False, beside=urllib.parse.urlsplit(METADATA).netloc)
+        self._metadata = _local(
+            metadata, tls=False, other_host=urllib.parse.urlsplit(METADATA).netloc
+        )
         self._until = 0.0
         self._temporary: Credentials | None = None
         self.role = ""

@@ -184,7 +184,7 @@ def cycles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cycles]:
     """All cycles, run at the same time."""
     home = tmp_path_factory.mktemp("cycles")
     variables = hostile_turns.environment(hostile_turns.CYCLES)
-    with contextlib.ExitStack() as ends, ThreadPoolExecutor() as beside:
+    with contextlib.ExitStack() as ends, ThreadPoolExecutor() as executor:
 
         def started(name: str, cluster: Mapping[str, Any]) -> LightCloud:
             light = light_stack(home / name, cluster, variables=variables)
@@ -202,9 +202,9 @@ def cycles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cycles]:
         sdk = client("vpc", bare.cloud)
         before = described(sdk, ids)
         rounds = {
-            "dual stack": beside.submit(go_round, dual, a_worker_more),
-            "three zones": beside.submit(go_round, zones, another_disk),
-            "adopted": beside.submit(go_round, adopting, an_owner),
+            "dual stack": executor.submit(go_round, dual, a_worker_more),
+            "three zones": executor.submit(go_round, zones, another_disk),
+            "adopted": executor.submit(go_round, adopting, an_owner),
         }
         by_name = {name: cycle.result() for name, cycle in rounds.items()}
         yield Cycles(by_name=by_name, theirs=(before, described(sdk, ids)))

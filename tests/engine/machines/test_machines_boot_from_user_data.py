@@ -66,7 +66,7 @@ class Bed:
     ) -> dict[str, Any]:
         """An instance with its ENIs and its user-data."""
         this = self.plan.nodes[node]
-        beside = self.plan.control_planes[1]
+        other_plane = self.plan.control_planes[1]
         place = list(self.plan.nodes).index(node)
         macs = {nic: f"00:16:3e:00:{place:02x}:{n:02x}" for n, nic in enumerate(this.interfaces)}
         nics = [
@@ -85,7 +85,7 @@ class Bed:
             secrets=self._secrets,
             macs=macs,
             # Where the load balancer would be; control planes use none to find each other.
-            api_address=private_address(beside),
+            api_address=private_address(other_plane),
             public_address=self._address,
             creation_ends=creation_ends,
         )

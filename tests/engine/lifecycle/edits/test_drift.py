@@ -127,7 +127,7 @@ def test_a_rule_added_by_hand_is_named_and_taken_out_by_the_rules_command(
             ],
         )
     )
-    # No resource stands for it, so the engine cannot know: that is why there is a command.
+    # No resource represents it, so the engine cannot notice it. Hence the command.
     assert deployed_light.steps() == []
 
     def rules(*options: str) -> tuple[int, list[tuple[str, str, str]]]:
