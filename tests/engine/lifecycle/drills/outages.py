@@ -295,8 +295,8 @@ GROW: Final = f"mount -o remount,size=2g {_LIMIT}"
 def disk_full(cycle: LifeCycle) -> DrillResult:
     """The file system of a running etcd becomes full, and larger once the cluster takes no more.
 
-    The file system is a tmpfs, so the run makes the disk larger in the cloud alone, and a remount takes
-    the place of `resize2fs`.
+    The file system is a tmpfs, so the run makes the disk larger in the cloud alone, and a remount
+    takes the place of `resize2fs`.
     """
     stop, start = (_variables("etcd", 2379, part) for part in (STOP, START))
     cycle.on(PLANE, MOVE.format(stop=stop, start=start))
