@@ -35,6 +35,12 @@ from tests.engine.lifecycle.clouds.light_cloud import LightCloud
 PORT = 6443
 VERSION = KubernetesConfig().version
 READY = frozenset({"/readyz", "/api/v1/namespaces/kube-system"})
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+"""The group of the policy that the program gives every cluster; its objects are kept."""
+_ADMISSION_KINDS = {
+    "validatingadmissionpolicies": "ValidatingAdmissionPolicy",
+    "validatingadmissionpolicybindings": "ValidatingAdmissionPolicyBinding",
+}
 LEADS_TO_AN_API_SERVER = frozenset({"EcsInstance", "SlbInstance"})
 
 
@@ -54,6 +60,7 @@ def ready_server(light: LightCloud) -> Iterator[None]:
 def _watch(light: LightCloud, over: threading.Event) -> None:
     secrets = parse_secrets(light.cloud.places.secrets.read_text())
     standing: dict[str, ThreadingHTTPServer] = {}
+    objects: dict[str, Any] = {}
     while not over.wait(0.5):
         bound = {
             address["ip"]
@@ -63,13 +70,15 @@ def _watch(light: LightCloud, over: threading.Event) -> None:
         for gone in standing.keys() - bound:
             _end(standing.pop(gone))
         for ip in bound - standing.keys():
-            standing[ip] = _begin(ip, secrets, light)
+            standing[ip] = _begin(ip, secrets, light, objects)
     for server in standing.values():
         _end(server)
 
 
-def _begin(ip: str, secrets: ClusterSecrets, light: LightCloud) -> ThreadingHTTPServer:
-    handler = partial(_Handler, light, f"v{VERSION}")
+def _begin(
+    ip: str, secrets: ClusterSecrets, light: LightCloud, objects: dict[str, Any]
+) -> ThreadingHTTPServer:
+    handler = partial(_Handler, light, f"v{VERSION}", objects)
     server = ThreadingHTTPServer((ip, PORT), handler)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     pair = light.cloud.places.home / f"{ip}.pem"
@@ -119,8 +128,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, light: LightCloud, version: str, *args: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        light: LightCloud,
+        version: str,
+        objects: dict[str, Any],
+        *args: Any,  # noqa: ANN401
+    ) -> None:
         self._light = light
+        self._objects = objects
         self._version = version
         super().__init__(*args)
 
@@ -134,21 +150,41 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, {"kind": "NodeList", "items": self._nodes()})
         elif path == "/api/v1/pods":
             self._answer(200, {"kind": "PodList", "items": []})
+        elif path == ADMISSION:
+            resources = [
+                {"name": plural, "kind": kind, "namespaced": False}
+                for plural, kind in _ADMISSION_KINDS.items()
+            ]
+            self._answer(200, {"kind": "APIResourceList", "resources": resources})
+        elif path in self._objects:
+            self._answer(200, self._objects[path])
         else:
             self._missing()
 
     def do_POST(self) -> None:
         """Accept the Secret of the bootstrap token; no machine ever joins by it."""
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer(201, {})
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        path, _, query = self.path.partition("?")
+        if not path.startswith(ADMISSION):
+            self._answer(201, {})
+            return
+        stored = json.loads(body)
+        name = stored["metadata"]["name"]
+        stored["metadata"] |= {"uid": f"uid-{name}", "resourceVersion": "1"}
+        if "dryRun" not in query:
+            self._objects[f"{path}/{name}"] = stored
+        self._answer(201, stored)
 
     def do_PATCH(self) -> None:
-        """Accept a cordon; nothing is ever scheduled here."""
+        """Accept a cordon; nothing is ever scheduled here. Kept objects stay as they are."""
         self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer(200, {})
+        self._answer(200, self._objects.get(self.path.partition("?")[0], {}))
 
     def do_DELETE(self) -> None:
-        self._missing()
+        if self._objects.pop(self.path.partition("?")[0], None) is None:
+            self._missing()
+        else:
+            self._answer(200, {"kind": "Status", "status": "Success"})
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 - as inherited
         """Write no log."""

@@ -58,6 +58,7 @@ from tests.engine.lifecycle.drills.results import (
     result_of,
 )
 from tests.engine.lifecycle.interruptions.fault_sweep import mutations, write_table
+from tests.engine.lifecycle.official_sdk import client, models
 from tests.engine.machines.test_machine_life_cycle import LifeCycle
 
 PLANE: Final = "masters-0"
@@ -284,14 +285,18 @@ mount -o remount,size=$((used + 8))m {_LIMIT}
 cat /dev/zero > {_LIMIT}/filler || true
 """
 """The file system of the running etcd is full to the last byte."""
+LARGER: Final = 40
+"""GiB; twice the default."""
+IMPATIENT: Final = 60
+"""Seconds for which the run waits for the API server, which does not answer."""
 GROW: Final = f"mount -o remount,size=2g {_LIMIT}"
 
 
 def disk_full(cycle: LifeCycle) -> DrillResult:
     """The file system of a running etcd becomes full, and larger once the cluster takes no more.
 
-    The file system is a tmpfs. On a real machine it is that of the disk, and `etcdDisk.size` and
-    `resize2fs` make it larger.
+    The file system is a tmpfs, so the run makes the disk larger in the cloud alone, and a remount
+    takes the place of `resize2fs`.
     """
     stop, start = (_variables("etcd", 2379, part) for part in (STOP, START))
     cycle.on(PLANE, MOVE.format(stop=stop, start=start))
@@ -301,10 +306,28 @@ def disk_full(cycle: LifeCycle) -> DrillResult:
     def strike() -> Part:
         cycle.on(PLANE, FILL)
         _write_until_refused(cycle)
+        cycle.cluster["nodePools"]["masters"]["etcdDisk"] = {"size": LARGER}
+        cycle.write()
+        done = cycle.cloud.pulumi(
+            *("up", "--yes", "--skip-preview", "--suppress-progress", "--suppress-outputs"),
+            env={READY_SECONDS: str(IMPATIENT)},
+        )
+        assert _size_of_disk(cycle) == LARGER, done.transcript
         cycle.on(PLANE, GROW)
-        return Part(commands=["pulumi up", "resize2fs"])
+        return Part(
+            commands=["pulumi up", "resize2fs"],
+            failures=[] if done.status == 0 else [done.transcript[-4000:]],
+        )
 
     return struck(cycle, "etcd's disk full", "the only member", strike)
+
+
+def _size_of_disk(cycle: LifeCycle) -> int:
+    """GiB of the control plane's disk for etcd in the cloud."""
+    request = models("ecs").DescribeDisksRequest(region_id="cn-hangzhou", page_size=100)
+    listed = client("ecs", cycle.cloud).describe_disks(request).body.disks.disk
+    (size,) = (disk.size for disk in listed if disk.disk_name == f"outage-{PLANE}-etcd")
+    return int(size)
 
 
 def _write_until_refused(cycle: LifeCycle) -> None:
