@@ -53,7 +53,7 @@ def test_no_frame_of_the_pods_was_dropped(lab: Lab) -> None:
 def test_a_node_without_source_routing_answers_by_the_wrong_nic_and_is_not_heard(
     lab: Lab, tmp_path: Path
 ) -> None:
-    address = lab.cloud.outputs()["nodes"]["master"]["interfaces"]["eth1"]["primary"]
+    address = lab.nodes["master"]["interfaces"]["eth1"]["primary"]
     before = lab.frames()["foreign_address"]
     report = tmp_path / "report.html"
     with without_source_routing(lab, "master", address):
