@@ -101,7 +101,9 @@ class Lab:
         options += [] if report is None else ["--report", str(report)]
         done = self.cloud.on_stack_file("verify", *options, deadline=VERIFY_WITHIN)
         assert done.status in {ExitCode.OK, ExitCode.FAILED}, done.transcript
-        return {check["name"]: check for check in json.loads(done.out)["checks"]}
+        document = json.loads(done.out)
+        assert "checks" in document, done.transcript
+        return {check["name"]: check for check in document["checks"]}
 
     @cached_property
     def nodes(self) -> Mapping[str, Mapping[str, Any]]:
