@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -100,7 +101,14 @@ class Lab:
         options += [] if report is None else ["--report", str(report)]
         done = self.cloud.on_stack_file("verify", *options, deadline=VERIFY_WITHIN)
         assert done.status in {ExitCode.OK, ExitCode.FAILED}, done.transcript
-        return {check["name"]: check for check in json.loads(done.out)["checks"]}
+        document = json.loads(done.out)
+        assert "checks" in document, done.transcript
+        return {check["name"]: check for check in document["checks"]}
+
+    @cached_property
+    def nodes(self) -> Mapping[str, Mapping[str, Any]]:
+        """The stack's nodes, which the lab never replaces."""
+        return dict(self.cloud.outputs()["nodes"])
 
     def pod(self, app: str, node: str) -> dict[str, Any]:
         pods = self.cloud.kubectl("get", "pods", "--selector", f"app={app}")["items"]
@@ -109,7 +117,7 @@ class Lab:
 
     def run(self, node: str, *command: str) -> str:
         """A command as root of a node's machine."""
-        instance = self.cloud.outputs()["nodes"][node]["instanceId"]
+        instance = self.nodes[node]["instanceId"]
         home = ("--home", str(self.cloud.places.home))
         program = (sys.executable, "-m", "localcloud.machines.session", *home, instance, "--")
         done = self.cloud.run(*program, *command, deadline=COMMAND_WITHIN)

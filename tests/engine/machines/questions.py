@@ -17,7 +17,7 @@ Run = Callable[..., str]
 """Runs a command as a machine's root and returns what it printed."""
 
 _LINKS: Final = r"""
-for link in /sys/class/net/*; do
+for link in $(ls -d /sys/class/net/* | grep -v /veth); do
   printf '%s\tmtu %s\n' "${link##*/}" "$(cat "$link/mtu")"
 done
 """
@@ -51,7 +51,7 @@ done
 """
 _KUBELET: Final = r"""
 for process in /proc/[0-9]*; do
-  words=$(tr '\0' '\n' < "$process/cmdline" 2>/dev/null) || continue
+  words=$(cat "$process/cmdline" 2>/dev/null | tr '\0' '\n')
   if grep -q '^--bootstrap-kubeconfig=' <<< "$words"; then
     sed -nE 's/^--([^=]*)=?(.*)/\1\t\2/p' <<< "$words"
     break
@@ -77,10 +77,11 @@ _PAIRS: Final[Mapping[str, str]] = {
 _LINES: Final[Mapping[str, str]] = {
     "addresses": "ip -4 -o address | sed -E 's/^[0-9]+: ([^ ]+) +inet ([^ ]+).*/\\1 \\2/'",
     "rules": "ip -4 rule",
-    "routes": "ip -4 route show table all | grep -vE '^(local|broadcast) '",
+    # Those to pods depend on which pods there are.
+    "routes": "ip -4 route show table all | grep -vE '^(local|broadcast) |dev veth'",
 }
 """Kind → a script that prints what is there, one a line."""
-_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d[T-]\d\d[:-]\d\d[:-]\d\dZ?")
 _INSTANCE: Final = re.compile(r"\bi-[0-9a-z]{8,}")
 
 

@@ -53,7 +53,7 @@ def test_no_frame_of_the_pods_was_dropped(lab: Lab) -> None:
 def test_a_node_without_source_routing_answers_by_the_wrong_nic_and_is_not_heard(
     lab: Lab, tmp_path: Path
 ) -> None:
-    address = lab.cloud.outputs()["nodes"]["master"]["interfaces"]["eth1"]["primary"]
+    address = lab.nodes["master"]["interfaces"]["eth1"]["primary"]
     before = lab.frames()["foreign_address"]
     report = tmp_path / "report.html"
     with without_source_routing(lab, "master", address):
@@ -66,7 +66,7 @@ def test_a_node_without_source_routing_answers_by_the_wrong_nic_and_is_not_heard
     page = report.read_text(encoding="utf-8")
     assert re.search(r"the fabric dropped \d+ frames from an address that the ENI does not", page)
     # The answer is seen where it enters the fabric, by the wrong NIC, and nowhere else.
-    assert re.search(rf"eth0 of master</td>.*{re.escape(address)} → .*ICMP echo reply", page)
+    assert re.search(rf"eth0 of lab-master</td>.*{re.escape(address)} → .*ICMP echo reply", page)
 
 
 def test_a_security_group_without_a_rule_for_pings_fails_what_crosses_the_vpc(lab: Lab) -> None:

@@ -25,7 +25,7 @@ _HOST_WIDE: Final = ("fs.", "kernel.", "vm.", "user.", "net.ipv4.neigh.", "net.i
 
 
 def sysctl(words: Sequence[str]) -> int:
-    """Do --system, -p FILE, -w KEY=VALUE, KEY=VALUE, and reading with or without -n."""
+    """Do --system, -p FILE, -w KEY=VALUE, KEY=VALUE, and reading with or without --values."""
     plain = [word for word in words if not word.startswith("-")]
     quiet = bool({"-q", "--quiet"} & set(words))
     ignore = bool({"-e", "--ignore"} & set(words))
@@ -41,7 +41,7 @@ def sysctl(words: Sequence[str]) -> int:
         return _set_all(_lines(files), quiet=quiet, ignore_unknown=ignore)
     if "-w" in words or any("=" in word for word in plain):
         return _set_all(plain, quiet=quiet, ignore_unknown=ignore)
-    return _read(plain, bare="-n" in words)
+    return _read(plain, bare=bool({"-n", "--values"} & set(words)))
 
 
 def _system_files() -> list[Path]:

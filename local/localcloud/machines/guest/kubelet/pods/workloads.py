@@ -393,6 +393,7 @@ def _write_cni_configuration() -> None:
     """Write what multus' entrypoint in the agent's pod writes; the node then has a network."""
     if not _CNI_CONFIGURATION.exists():
         _CNI_CONFIGURATION.parent.mkdir(parents=True, exist_ok=True)
+        _CNI_CONFIGURATION.touch(mode=0o600)
         _CNI_CONFIGURATION.write_text(
             '{"cniVersion": "0.3.1", "name": "multus-cni-network", "type": "multus"}\n',
             encoding="utf-8",
