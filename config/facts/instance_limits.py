@@ -104,8 +104,8 @@ SOURCES: Mapping[str, str] = {
     "r8i": UNVERIFIED,
     **dict.fromkeys(("u1-c1m1", "u1-c1m2", "u1-c1m4", "u1-c1m8"), PUBLISHED),
 }
-"""The column "IPv6 addresses per ENI" was read for g6, g7, g8i, c8i and u1. The figures of c6, c7, r6
-and r7 are those of g6 and g7."""
+"""The column "IPv6 addresses per ENI" was read for g6, g7, g8i, c8i and u1. The figures of c6, c7,
+r6 and r7 are those of g6 and g7."""
 
 WITHOUT_SECOND_ENI = frozenset({"e", "s6", "t5", "t6", "xn4", "n4", "mn4", "e4"})
 """Families that take a further ENI only later, on a stopped instance, or never (ECS documentation,

@@ -11,7 +11,15 @@ from localcloud.products import resource_groups
 from localcloud.requests.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError
 
-from .entities import AutoSnapshotPolicy, Disk, SecurityGroup, Snapshot
+from .entities import (
+    AutoSnapshotPolicy,
+    Disk,
+    Instance,
+    KeyPair,
+    NetworkInterface,
+    SecurityGroup,
+    Snapshot,
+)
 
 _KINDS: Final[Mapping[str, type[Any]]] = MappingProxyType(
     {
