@@ -72,6 +72,7 @@ def describe_route_table_list(call: Call, request: DescribeRouteTableList) -> An
         if filters.equal(request.vpc_id, v.id)
         and filters.equal(request.route_table_id, v.route_table_id)
         and filters.equal(request.router_id, v.router_id)
+        and filters.equal(request.router_type, "VRouter")
         and filters.equal(request.route_table_name, v.route_table_name)
         and filters.equal(request.resource_group_id, v.resource_group_id)
         and not request.tag
@@ -159,7 +160,9 @@ def describe_route_entry_list(call: Call, request: DescribeRouteEntryList) -> An
     if request.ip_version and request.ip_version.lower() not in _IP_VERSIONS:
         raise ApiError("IllegalParam.IpVersion", "IpVersion must be IPv4 or IPv6.")
     entries: list[dict[str, object]] = []
-    is_local = not request.next_hop_id and filters.equal(request.next_hop_type, _LOCAL)
+    is_local = not (request.next_hop_id or request.route_entry_id) and filters.equal(
+        request.next_hop_type, _LOCAL
+    )
     if request.route_entry_type in {None, "", "System"} and is_local:
         entries += [
             _system_entry(vpc, vswitch.cidr, vswitch.created)
