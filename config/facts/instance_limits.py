@@ -66,6 +66,7 @@ EIGHTH = _sizes(
     48xlarge  15 30 30
     """
 )
+EIGHTH_WITH_48XLARGE = {**EIGHTH, "48xlarge": (15, 50, 50)}
 SIXTH = _sizes(
     """
     large      2  6  1
@@ -81,27 +82,30 @@ SIXTH = _sizes(
 )
 UNIVERSAL = _sizes(
     """
-    large      2  6  1
-    xlarge     3 10  1
-    2xlarge    4 10  1
-    4xlarge    4 10  1
-    8xlarge    4 10  1
+    large      2  6  2
+    xlarge     3 10  2
+    2xlarge    4 10  2
+    3xlarge    6 10  2
+    4xlarge    8 20  2
+    8xlarge    8 20  2
     """
 )
 
 FAMILIES: Mapping[str, Mapping[str, tuple[int, int, int]]] = {
     **dict.fromkeys(("g7", "c7", "r7"), SEVENTH),
-    **dict.fromkeys(("g8i", "c8i", "r8i"), EIGHTH),
+    **dict.fromkeys(("g8i", "c8i"), EIGHTH_WITH_48XLARGE),
+    "r8i": EIGHTH,
     **dict.fromkeys(("g6", "c6", "r6"), SIXTH),
     **dict.fromkeys(("u1-c1m1", "u1-c1m2", "u1-c1m4", "u1-c1m8"), UNIVERSAL),
 }
 
 SOURCES: Mapping[str, str] = {
-    **dict.fromkeys(("g7", "c7", "r7", "g6", "c6", "r6"), PUBLISHED),
-    **dict.fromkeys(("g8i", "c8i", "r8i"), UNVERIFIED),
-    **dict.fromkeys(("u1-c1m1", "u1-c1m2", "u1-c1m4", "u1-c1m8"), UNVERIFIED),
+    **dict.fromkeys(("g8i", "c8i", "g7", "c7", "r7", "g6", "c6", "r6"), PUBLISHED),
+    "r8i": UNVERIFIED,
+    **dict.fromkeys(("u1-c1m1", "u1-c1m2", "u1-c1m4", "u1-c1m8"), PUBLISHED),
 }
-"""IPv6 figures of all families are unverified: the published tables that were read lack them."""
+"""The column "IPv6 addresses per ENI" was read for g6, g7, g8i, c8i and u1. The figures of c6, c7,
+r6 and r7 are those of g6 and g7."""
 
 WITHOUT_SECOND_ENI = frozenset({"e", "s6", "t5", "t6", "xn4", "n4", "mn4", "e4"})
 """Families that take a further ENI only later, on a stopped instance, or never (ECS documentation,

@@ -19,6 +19,9 @@ MAX_TAGS = 18
 """A resource takes 20 tags; this program sets two of them, and a third one on the load balancer of
 the API servers and on disks of etcd."""
 _RESERVED = "aliyun"
+_KEPT = (_RESERVED, "acs:")
+"""What keys of tags cannot begin with, and values neither (VPC, CreateVpc, `Tag.N.Value`; CLB,
+CreateLoadBalancer, `Tag.N.Value`). ECS takes such values."""
 MAX_NAME_LEFT = 28
 """Characters of a cluster's name that a prefix of four leaves."""
 MAX_TAG_KEY = 128
@@ -113,12 +116,12 @@ def ids_are_ids(config: ClusterConfig) -> Iterator[Problem]:
             "characters.",
             remedy=f"Write {config.name}-cluster.",
         )
-    if has_balancer(config) and config.name.startswith(_RESERVED):
+    if config.name.startswith(_RESERVED):
         yield Problem(
             path="name",
             value=config.name,
-            rule="The name is the value of a tag on everything, and the load balancer of the API "
-            f"servers refuses values that begin with {_RESERVED}.",
+            rule="The name is the value of a tag on everything, and a VPC refuses values that "
+            f"begin with {_RESERVED}.",
             remedy=f"Write k8s-{config.name[:MAX_NAME_LEFT].rstrip('-')}.",
         )
 
@@ -158,7 +161,7 @@ def tags_fit(config: ClusterConfig) -> Iterator[Problem]:
             remedy=f"Keep {most} at most.",
         )
     for key, value in sorted(config.tags.items()):
-        fault = _tag_fault(key, value) or (_balancer_tag_fault(key, value) if balancer else None)
+        fault = _tag_fault(key, value) or (_balancer_tag_fault(key) if balancer else None)
         if fault is not None:
             rule, remedy = fault
             yield Problem(path=f"tags.{key}", value=value, rule=rule, remedy=remedy)
@@ -179,31 +182,26 @@ def _tag_fault(key: str, value: str) -> tuple[str, str] | None:
     other = value
     while _tag_value_rule(other) is not None:
         other = _URL.sub("", other)
-        other = other[len("acs:") :] if other.lower().startswith("acs:") else other
+        for kept in _KEPT:
+            other = other[len(kept) :].lstrip("-") if other.lower().startswith(kept) else other
     return rule, f"Write {key}: {as_yaml(other)}."
 
 
-def _balancer_tag_fault(key: str, value: str) -> tuple[str, str] | None:
-    """What a CLB refuses in addition (CLB, TagResources, `Tag.N.Key` and `Tag.N.Value`)."""
-    if len(key) > MAX_BALANCER_TAG_KEY:
-        rule = (
-            "The load balancer of the API servers has these tags too, and a CLB takes keys of "
-            f"{MAX_BALANCER_TAG_KEY} characters at most."
-        )
-        return rule, "Write a shorter key."
-    if value.lower().startswith(_RESERVED):
-        rule = (
-            "The load balancer of the API servers has these tags too, and a CLB refuses values "
-            f"that begin with {_RESERVED}."
-        )
-        return rule, "Write a value with another beginning."
-    return None
+def _balancer_tag_fault(key: str) -> tuple[str, str] | None:
+    """What a CLB refuses in addition (CLB, TagResources, `Tag.N.Key`)."""
+    if len(key) <= MAX_BALANCER_TAG_KEY:
+        return None
+    rule = (
+        "The load balancer of the API servers has these tags too, and a CLB takes keys of "
+        f"{MAX_BALANCER_TAG_KEY} characters at most."
+    )
+    return rule, "Write a shorter key."
 
 
 def _tag_key_rule(key: str) -> str | None:
     if not key or len(key) > MAX_TAG_KEY:
         return f"A tag's key has 1 to {MAX_TAG_KEY} characters."
-    if key.lower().startswith(("aliyun", "acs:")):
+    if key.lower().startswith(_KEPT):
         return "Alibaba Cloud keeps keys that begin with aliyun or acs: for itself."
     if _URL.search(key):
         return "Alibaba Cloud refuses http:// and https:// in tags."
@@ -217,8 +215,8 @@ def _tag_key_rule(key: str) -> str | None:
 def _tag_value_rule(value: str) -> str | None:
     if len(value) > MAX_TAG_VALUE:
         return f"A tag's value has at most {MAX_TAG_VALUE} characters."
-    if value.lower().startswith("acs:"):
-        return "Alibaba Cloud keeps values that begin with acs: for itself."
+    if value.lower().startswith(_KEPT):
+        return "Alibaba Cloud keeps values that begin with aliyun or acs: for itself."
     if _URL.search(value):
         return "Alibaba Cloud refuses http:// and https:// in tags."
     return None

@@ -21,6 +21,7 @@ from config.schema_walk import nearest
 MAX_NAME = 63
 """A node's name is its host name and a label value in Kubernetes: one DNS label."""
 
+_LOOPBACK_NAME = "localhost"
 MIN_NAME = 2
 """Characters of a host name (ECS, RunInstances: 2 to 64 on Linux, no two hyphens in a row)."""
 
@@ -120,6 +121,14 @@ def names_are_host_names(config: ClusterConfig) -> Iterator[Problem]:
                     value=text,
                     rule="A node's name is its host name, and ECS refuses two hyphens in a row.",
                     remedy=f"Call it {re.sub('-+', '-', text)}.",
+                )
+            if pool.count is None and text == _LOOPBACK_NAME:
+                yield Problem(
+                    path=path,
+                    value=text,
+                    rule="A node's name is its host name, and every machine takes this one for its "
+                    "own loopback address.",
+                    remedy=f"Call it node-{text}.",
                 )
             if pool.count is None and len(text) < MIN_NAME:
                 yield Problem(

@@ -34,8 +34,14 @@ class Codes:
     twice: str
     key: str
     value: str
+    kept_values: tuple[str, ...] = ()
+    """Beginnings of values that the product keeps for itself."""
 
 
+KEPT: Final = ("aliyun", "acs:")
+"""What no key may begin with, and no value of VPC, CLB and NLB: "The tag value cannot start with
+`aliyun` or `acs:`" (text of `Tag.N.Value` in CreateVpc, CreateLoadBalancer and others, metadata of
+2025-12-19). The texts of ECS and RAM have no such rule for values."""
 USUAL: Final = Codes(
     too_many="NumberExceed.Tags",
     full="OperationDenied.QuotaExceed",
@@ -68,11 +74,15 @@ def requested(parameters: Iterable[TagParameter], codes: Codes = USUAL) -> Tags:
         if (
             not key
             or len(key) > _KEY_LENGTH
-            or lowered.startswith(("aliyun", "acs:"))
+            or lowered.startswith(KEPT)
             or any(web in lowered for web in _WEB)
         ):
             raise ApiError(codes.key, f"The tag key {key[:40]!r} is not valid.")
-        if len(value) > _KEY_LENGTH or any(web in value for web in _WEB):
+        if (
+            len(value) > _KEY_LENGTH
+            or any(web in value for web in _WEB)
+            or value.lower().startswith(codes.kept_values)
+        ):
             raise ApiError(codes.value, f"The value of tag {key!r} is not valid.")
     return tuple(sorted(tags.items()))
 

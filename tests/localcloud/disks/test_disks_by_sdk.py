@@ -332,22 +332,25 @@ def test_a_change_that_cannot_be_is_refused(api: Api, more: dict[str, Any], code
 
 
 def test_a_disk_moves_to_another_resource_group(api: Api) -> None:
-    disk = created(api, ResourceGroupId="rg-1")
-    api.ecs("JoinResourceGroup", ResourceType="disk", ResourceId=disk, ResourceGroupId="rg-2")
-    assert shown(api, disk)["ResourceGroupId"] == "rg-2"
+    disk = created(api, ResourceGroupId="rg-other")
+    group = {"ResourceGroupId": "rg-third"}
+    api.ecs("JoinResourceGroup", ResourceType="disk", ResourceId=disk, **group)
+    assert shown(api, disk)["ResourceGroupId"] == "rg-third"
     with refused("InvalidResourceId.NotFound"):
+        api.ecs("JoinResourceGroup", ResourceType="disk", ResourceId="d-none", **group)
+    with refused("InvalidResourceGroup.NotFound"):
         api.ecs(
-            "JoinResourceGroup", ResourceType="disk", ResourceId="d-none", ResourceGroupId="rg-2"
+            "JoinResourceGroup", ResourceType="disk", ResourceId=disk, ResourceGroupId="rg-none"
         )
     with refused("InvalidResourceType.NotFound"):
-        api.ecs("JoinResourceGroup", ResourceType="boat", ResourceId="b", ResourceGroupId="rg-2")
+        api.ecs("JoinResourceGroup", ResourceType="boat", ResourceId="b", **group)
 
 
 def test_disks_are_listed_by_what_they_have(place: Place) -> None:
     api = place.api
     disk, instance = attached(place)
     free = created(api, DiskName="spare", Encrypted=True, KMSKeyId="k", Tag=TAG)
-    away = created(api, ZoneId=OTHER_ZONE, DiskCategory="cloud_auto", ResourceGroupId="rg-1")
+    away = created(api, ZoneId=OTHER_ZONE, DiskCategory="cloud_auto", ResourceGroupId="rg-other")
     api.ecs("ModifyDiskAttribute", DiskId=disk, DeleteWithInstance=True, DeleteAutoSnapshot=True)
     (system,) = api.ecs("DescribeDisks", DiskType="system")["Disks"]["Disk"]
 
@@ -361,8 +364,8 @@ def test_disks_are_listed_by_what_they_have(place: Place) -> None:
     assert ids(Status="Available") == {free, away}
     assert ids(ZoneId=OTHER_ZONE) == ids(Category="cloud_auto") == {away}
     # Disks of the default resource group are shown whatever the parameter names.
-    assert ids(ResourceGroupId="rg-1") == everything
-    assert ids(ResourceGroupId="rg-2") == everything - {away}
+    assert ids(ResourceGroupId="rg-other") == everything
+    assert ids(ResourceGroupId="rg-third") == everything - {away}
     assert ids(DiskName="spare") == ids(KMSKeyId="k") == ids(Encrypted=True) == {free}
     assert ids(Tag=TAG) == {free}
     assert ids(Portable=False) == {system["DiskId"]}

@@ -46,7 +46,7 @@ def cancel(api: Api, *disks: str, **more: object) -> None:
 
 
 def test_a_policy_shows_what_it_does(api: Api) -> None:
-    name = policy(api, autoSnapshotPolicyName="etcd", ResourceGroupId="rg-1", Tag=TAG)
+    name = policy(api, autoSnapshotPolicyName="etcd", ResourceGroupId="rg-other", Tag=TAG)
     (one,) = described(api)
     assert (one["AutoSnapshotPolicyId"], one["AutoSnapshotPolicyName"]) == (name, "etcd")
     assert (one["TimePoints"], one["RepeatWeekdays"], one["RetentionDays"]) == (
@@ -59,7 +59,7 @@ def test_a_policy_shows_what_it_does(api: Api) -> None:
     assert "TargetCopyRegions" not in one
     assert "CopyEncryptionConfiguration" not in one
     assert one["Tags"]["Tag"] == [{"TagKey": "a", "TagValue": "b"}]
-    assert one["ResourceGroupId"] == "rg-1"
+    assert one["ResourceGroupId"] == "rg-other"
 
 
 def test_a_policy_shows_its_copies(api: Api) -> None:
@@ -154,13 +154,13 @@ def test_a_policy_changes_in_place(api: Api) -> None:
 
 
 def test_policies_are_listed_by_what_they_have(api: Api) -> None:
-    one = policy(api, autoSnapshotPolicyName="etcd", ResourceGroupId="rg-1", Tag=TAG)
+    one = policy(api, autoSnapshotPolicyName="etcd", ResourceGroupId="rg-other", Tag=TAG)
     two = policy(api)
     for filters, ids in (
         ({}, {one, two}),
         ({"AutoSnapshotPolicyId": two}, {two}),
         ({"AutoSnapshotPolicyName": "etcd"}, {one}),
-        ({"ResourceGroupId": "rg-1"}, {one}),
+        ({"ResourceGroupId": "rg-other"}, {one}),
         ({"Tag": TAG}, {one}),
     ):
         assert {p["AutoSnapshotPolicyId"] for p in described(api, **filters)} == ids
@@ -212,9 +212,9 @@ def test_policies_and_snapshots_have_tags_and_resource_groups(api: Api) -> None:
         "JoinResourceGroup",
         ResourceType="snapshotpolicy",
         ResourceId=one,
-        ResourceGroupId="rg-2",
+        ResourceGroupId="rg-third",
     )
-    assert described(api)[0]["ResourceGroupId"] == "rg-2"
+    assert described(api)[0]["ResourceGroupId"] == "rg-third"
 
 
 def test_a_due_snapshot_is_taken_in_a_cloud_that_nobody_calls(api: Api, cloud: CloudThread) -> None:

@@ -41,7 +41,7 @@ def test_a_snapshot_shows_its_disk(place: Place) -> None:
         SnapshotName="before",
         Description="of cp-1",
         RetentionDays=7,
-        ResourceGroupId="rg-1",
+        ResourceGroupId="rg-other",
         Tag=TAG,
     )
     (one,) = listed(place)
@@ -57,7 +57,7 @@ def test_a_snapshot_shows_its_disk(place: Place) -> None:
         "data",
     )
     assert (one["SnapshotType"], one["Usage"], one["RetentionDays"]) == ("user", "none", 7)
-    assert (one["Encrypted"], one["KMSKeyId"], one["ResourceGroupId"]) == (True, "k", "rg-1")
+    assert (one["Encrypted"], one["KMSKeyId"], one["ResourceGroupId"]) == (True, "k", "rg-other")
     assert one["Tags"]["Tag"] == [{"TagKey": "a", "TagValue": "b"}]
 
 
@@ -222,7 +222,7 @@ def test_snapshots_are_listed_by_what_they_have(place: Place) -> None:
     (system,) = place.api.ecs("DescribeDisks", InstanceId=instance, DiskType="system")["Disks"][
         "Disk"
     ]
-    of_data = taken(place, disk, SnapshotName="data", ResourceGroupId="rg-1", Tag=TAG)
+    of_data = taken(place, disk, SnapshotName="data", ResourceGroupId="rg-other", Tag=TAG)
     of_system = taken(place, system["DiskId"])
     created(place.api, SnapshotId=of_data)
 
@@ -232,7 +232,7 @@ def test_snapshots_are_listed_by_what_they_have(place: Place) -> None:
     both = {of_data, of_system}
     assert ids(Status="all", SnapshotType="all") == ids(InstanceId=instance) == both
     assert ids(SnapshotIds=f'["{of_data}"]') == ids(DiskId=disk) == {of_data}
-    assert ids(SnapshotName="data") == ids(Tag=TAG) == ids(ResourceGroupId="rg-1") == {of_data}
+    assert ids(SnapshotName="data") == ids(Tag=TAG) == ids(ResourceGroupId="rg-other") == {of_data}
     assert ids(Usage="disk") == ids(SourceDiskType="Data") == {of_data}
     assert ids(SnapshotLinkId=f"sl-{disk.removeprefix('d-')}") == {of_data}
     assert ids(Usage="none") == ids(SourceDiskType="system") == {of_system}

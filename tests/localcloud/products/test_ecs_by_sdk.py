@@ -600,14 +600,14 @@ def test_a_security_group_in_use_cannot_be_deleted(place: Place) -> None:
     )
     place.api.ecs(
         "JoinResourceGroup",
-        ResourceGroupId="rg-1",
+        ResourceGroupId="rg-other",
         ResourceId=place.group,
         ResourceType="securitygroup",
     )
     (shown,) = place.api.ecs("DescribeSecurityGroups", SecurityGroupId=place.group)[
         "SecurityGroups"
     ]["SecurityGroup"]
-    assert (shown["SecurityGroupName"], shown["ResourceGroupId"]) == ("renamed", "rg-1")
+    assert (shown["SecurityGroupName"], shown["ResourceGroupId"]) == ("renamed", "rg-other")
     place.api.ecs("DeleteSecurityGroup", SecurityGroupId=place.group)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from localcloud.products import resource_groups
 from localcloud.products.vpc.entities import DEFAULT_RESOURCE_GROUP
 from tests.localcloud.cloud_thread import CloudThread
 from tests.localcloud.sdk_api import Api, refused
@@ -22,9 +23,11 @@ def test_the_account_has_bought_nothing(api: Api) -> None:
     assert answer["Data"]["InstanceList"] == []
 
 
-def test_there_is_the_default_resource_group(api: Api) -> None:
-    (listed,) = api.groups("ListResourceGroups")["ResourceGroups"]["ResourceGroup"]
+def test_there_are_the_default_resource_group_and_two_others(api: Api) -> None:
+    groups = api.groups("ListResourceGroups")["ResourceGroups"]["ResourceGroup"]
+    assert [one["Id"] for one in groups] == [*resource_groups.ALL]
     one = {"ResourceGroupId": DEFAULT_RESOURCE_GROUP}
+    (listed,) = api.groups("ListResourceGroups", Name="default")["ResourceGroups"]["ResourceGroup"]
     assert listed["Id"] == api.groups("GetResourceGroup", **one)["ResourceGroup"]["Id"]
     with refused("EntityNotExists.ResourceGroup"):
         api.groups("GetResourceGroup", ResourceGroupId="rg-none")

@@ -71,7 +71,7 @@ _GENERATION_8: Final[_Sizes] = {
     **_SINCE_7,
     "12xlarge": (8, 30, 30),
     "24xlarge": (15, 30, 30),
-    "48xlarge": (15, 30, 30),
+    "48xlarge": (15, 50, 50),
 }
 _GENERATION_6: Final[_Sizes] = {
     "large": (2, 6, 1),
@@ -85,11 +85,12 @@ _GENERATION_6: Final[_Sizes] = {
     "26xlarge": (15, 20, 1),
 }
 _UNIVERSAL: Final[_Sizes] = {
-    "large": (2, 6, 1),
-    "xlarge": (3, 10, 1),
-    "2xlarge": (4, 10, 1),
-    "4xlarge": (4, 10, 1),
-    "8xlarge": (4, 10, 1),
+    "large": (2, 6, 2),
+    "xlarge": (3, 10, 2),
+    "2xlarge": (4, 10, 2),
+    "3xlarge": (6, 10, 2),
+    "4xlarge": (8, 20, 2),
+    "8xlarge": (8, 20, 2),
 }
 _SMALL: Final[_Sizes] = {"large": (2, 2, 1), "xlarge": (2, 6, 1), "2xlarge": (2, 6, 1)}
 _TWO_NETWORK_CARDS: Final = frozenset({"ecs.c8i.48xlarge"})

@@ -10,7 +10,7 @@ from typing import Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from localcloud.products import filters
+from localcloud.products import filters, resource_groups
 from localcloud.products.pages import PageRequest, Table
 from localcloud.requests import tags
 from localcloud.requests.actions import Answer, Call, action, moment
@@ -48,6 +48,7 @@ def _put(
     call: Call, name: str, public: str, group: str, parameters: tuple[TagParameter, ...]
 ) -> KeyPair:
     names.check_key_pair(name)
+    resource_groups.require_of_ecs(group)
     if call.store.find(KeyPair, name) is not None:
         raise ApiError("KeyPair.AlreadyExist", f"The key pair {name!r} already exists.")
     digest = hashlib.md5(public.encode(), usedforsecurity=False).hexdigest()
@@ -136,6 +137,7 @@ def describe_key_pairs(call: Call, request: DescribeKeyPairs) -> Answer:
         for k in call.store.all(KeyPair)
         if (k.name.startswith(name[:-1]) if name.endswith("*") else k.name == name)
         and filters.equal(request.key_pair_finger_print, k.fingerprint)
+        and resource_groups.is_shown(request.resource_group_id, k.resource_group_id)
         and tags.match(k.tags, request.tag)
     ]
     show = partial(_shown, public=bool(request.include_public_key))

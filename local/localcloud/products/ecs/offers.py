@@ -270,6 +270,7 @@ def describe_instance_types(_call: Call, request: DescribeInstanceTypes) -> Answ
         for k in catalog.instance_types().values()
         if filters.among(request.instance_types, k.id)
         and filters.equal(request.instance_type_family, k.family)
+        and filters.equal(request.cpu_architecture, k.architecture)
         and k.vcpus >= (request.minimum_cpu_core_count or 0)
         and k.memory >= (request.minimum_memory_size or 0)
         and k.enis >= (request.minimum_eni_quantity or 0)
@@ -387,6 +388,8 @@ def describe_images(call: Call, request: DescribeImages) -> Answer:
         and filters.equal(request.architecture, i.architecture)
         and filters.equal(request.image_family, i.family)
         and filters.equal(request.image_name, i.name)
+        and filters.among(filters.names(request.status), "Available")
+        and filters.equal(request.usage, "instance")
     ]
     return {**_IMAGES.numbered(call, images, request), "RegionId": call.cloud.region}
 

@@ -7,14 +7,26 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from localcloud.products import resource_groups
 from localcloud.requests.actions import Answer, Call, action
 from localcloud.wire.errors import ApiError
 
-from .entities import AutoSnapshotPolicy, Disk, SecurityGroup, Snapshot
+from .entities import (
+    AutoSnapshotPolicy,
+    Disk,
+    Instance,
+    KeyPair,
+    NetworkInterface,
+    SecurityGroup,
+    Snapshot,
+)
 
 _KINDS: Final[Mapping[str, type[Any]]] = MappingProxyType(
     {
         "disk": Disk,
+        "eni": NetworkInterface,
+        "instance": Instance,
+        "keypair": KeyPair,
         "securitygroup": SecurityGroup,
         "snapshot": Snapshot,
         "snapshotpolicy": AutoSnapshotPolicy,
@@ -51,5 +63,6 @@ def join_resource_group(call: Call, request: JoinResourceGroup) -> Answer:
             f"The resource {request.resource_id[:80]!r} does not exist.",
             404,
         )
+    resource_groups.require_of_ecs(request.resource_group_id)
     call.store.change(resource, resource_group_id=request.resource_group_id)
     return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud.products import filters
+from localcloud.products import filters, resource_groups
 from localcloud.products.nlb.entities import NetworkLoadBalancer
 from localcloud.products.pages import Table, TokenRequest
 from localcloud.products.updates import requested
@@ -45,6 +45,7 @@ def create_security_group(call: Call, request: CreateSecurityGroup) -> Answer:
             "InvalidVpcId.NotFound", "The account has no classic network, so VpcId is needed.", 403
         )
     vpc = vpcs.find(call, request.vpc_id)
+    resource_groups.require_of_ecs(request.resource_group_id)
     names.check_security_group(request.security_group_name, request.description)
     if request.security_group_type not in {"normal", _ENTERPRISE}:
         raise ApiError(
@@ -122,6 +123,8 @@ def describe_security_groups(call: Call, request: DescribeSecurityGroups) -> Ans
         and filters.equal(request.security_group_name, g.name)
         and filters.equal(request.security_group_type, g.kind)
         and filters.equal(request.vpc_id, g.vpc_id)
+        and filters.equal(request.network_type, "vpc")
+        and resource_groups.is_shown(request.resource_group_id, g.resource_group_id)
         and tags.match(g.tags, request.tag)
     ]
     return {**_TABLE.listed(call, groups, request), "RegionId": call.cloud.region}

@@ -14,7 +14,12 @@ from .entities import NetworkLoadBalancer, NlbListener, NlbServerGroup
 _USUAL_ROWS: Final = 1000
 _ILLEGAL: Final = "IllegalParam"
 TAG_CODES: Final = tags.Codes(
-    too_many=_ILLEGAL, full=_ILLEGAL, twice=_ILLEGAL, key=_ILLEGAL, value=_ILLEGAL
+    too_many=_ILLEGAL,
+    full=_ILLEGAL,
+    twice=_ILLEGAL,
+    key=_ILLEGAL,
+    value=_ILLEGAL,
+    kept_values=tags.KEPT,
 )
 """The error tables of TagResources and of the actions that create have one code for all causes."""
 

@@ -1,19 +1,20 @@
-"""Resource groups. The account has only the default one."""
+"""Resource groups: the default one and two others."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from localcloud.products import filters, resource_groups
 from localcloud.products.vpc.entities import DEFAULT_RESOURCE_GROUP
 from localcloud.requests.actions import Answer, Call, action, moment
-from localcloud.wire.errors import ApiError
 
 
-def _shown(call: Call) -> dict[str, object]:
+def _shown(call: Call, group_id: str) -> dict[str, object]:
+    name = "default" if group_id == DEFAULT_RESOURCE_GROUP else group_id.removeprefix("rg-")
     return {
-        "Id": DEFAULT_RESOURCE_GROUP,
-        "Name": "default",
-        "DisplayName": "default resource group",
+        "Id": group_id,
+        "Name": name,
+        "DisplayName": f"{name} resource group",
         "Status": "OK",
         "AccountId": call.cloud.account_id,
         "CreateDate": moment(0),
@@ -35,10 +36,18 @@ class ListResourceGroups:
 
 @action()
 def list_resource_groups(call: Call, request: ListResourceGroups) -> Answer:
-    """List the default resource group."""
+    """List resource groups by filter."""
+    groups = [
+        shown
+        for group_id in resource_groups.ALL
+        if filters.equal(request.resource_group_id, group_id)
+        and filters.equal(request.name, str((shown := _shown(call, group_id))["Name"]))
+        and filters.equal(request.status, "OK")
+    ]
+    first = (request.page_number - 1) * request.page_size
     return {
-        "ResourceGroups": {"ResourceGroup": [_shown(call)]},
-        "TotalCount": 1,
+        "ResourceGroups": {"ResourceGroup": groups[first : first + request.page_size]},
+        "TotalCount": len(groups),
         "PageNumber": request.page_number,
         "PageSize": request.page_size,
     }
@@ -54,8 +63,7 @@ class GetResourceGroup:
 
 @action()
 def get_resource_group(call: Call, request: GetResourceGroup) -> Answer:
-    """Return the default resource group by its id."""
-    if request.resource_group_id != DEFAULT_RESOURCE_GROUP:
-        raise ApiError("EntityNotExists.ResourceGroup", "The resource group does not exist.", 404)
+    """Return a resource group by its id."""
+    resource_groups.require(request.resource_group_id, "EntityNotExists.ResourceGroup", 404)
     regions = {"RegionStatus": [{"RegionId": call.cloud.region, "Status": "OK"}]}
-    return {"ResourceGroup": {**_shown(call), "RegionStatuses": regions}}
+    return {"ResourceGroup": {**_shown(call, request.resource_group_id), "RegionStatuses": regions}}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Final
 
+from localcloud.products import resource_groups
 from localcloud.products.lookup import Lookup
 from localcloud.products.vpc.entities import DEFAULT_RESOURCE_GROUP
 from localcloud.requests import hostility, paging, tags
@@ -57,6 +58,7 @@ def create_access_control_list(call: Call, request: CreateAccessControlList) -> 
     """Create an empty access control list."""
     if request.address_ip_version not in {"ipv4", "ipv6"}:
         raise invalid("AddressIPVersion", request.address_ip_version, "it must be ipv4 or ipv6")
+    resource_groups.require(request.resource_group_id, "InvalidResourceGroupId.NotFound")
     if call.store.count(AccessControlList) >= _MOST_LISTS:
         raise ApiError("AclNumberOverLimit", f"At most {_MOST_LISTS} lists in a region.")
     _check_name(call, request.acl_name)
@@ -111,6 +113,7 @@ def describe_access_control_lists(call: Call, request: DescribeAccessControlList
         for a in call.store.all(AccessControlList)
         if (request.acl_name or "") in a.name
         and request.address_ip_version in {None, "", a.ip_version}
+        and request.resource_group_id in {None, "", a.resource_group_id}
         and tags.match(a.tags, request.tag)
     ]
     page = paging.number_answer("Acls", "Acl", acls, request, _shown, most=_LARGEST_PAGE)

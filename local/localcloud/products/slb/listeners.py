@@ -266,6 +266,7 @@ def describe_load_balancer_listeners(call: Call, request: DescribeLoadBalancerLi
         for listener in balancer.listeners
         if request.listener_protocol in {None, "", listener.protocol}
         and request.listener_port in {None, listener.port}
+        and request.description in {None, "", listener.setting("Description")}
         and not request.tag
     ]
     part, following = paging.page_by_token(

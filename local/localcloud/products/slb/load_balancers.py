@@ -287,6 +287,22 @@ class SpelledTag:
     tag_value: str = ""
 
 
+def _is_asked_for(balancer: LoadBalancer, request: DescribeLoadBalancers) -> bool:
+    """Whether a CLB has the network and the payment that the request asks for."""
+    return all(
+        not asked or asked == actual
+        for asked, actual in (
+            (request.address_ip_version, balancer.address_ip_version),
+            (request.network_type, "vpc" if balancer.vpc_id else "classic"),
+            (request.master_zone_id, balancer.master_zone),
+            (request.slave_zone_id, balancer.slave_zone),
+            (request.internet_charge_type, balancer.internet_charge_type),
+            (request.pay_type, balancer.pay_type),
+            (request.resource_group_id, balancer.resource_group_id),
+        )
+    )
+
+
 @action()
 def describe_load_balancers(call: Call, request: DescribeLoadBalancers) -> Answer:
     """List CLBs by filter. Ids and names may be several, separated by commas."""
@@ -308,6 +324,7 @@ def describe_load_balancers(call: Call, request: DescribeLoadBalancers) -> Answe
         and (not request.load_balancer_status or b.status == request.load_balancer_status)
         and (not request.server_id or any(s.id == request.server_id for s in b.servers))
         and tags.match(b.tags, filters)
+        and _is_asked_for(b, request)
     ]
     return paging.number_answer(
         "LoadBalancers",

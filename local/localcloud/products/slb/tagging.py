@@ -15,6 +15,7 @@ TAG_CODES: Final = tags.Codes(
     twice="Duplicate.TagKey",
     key="InvalidParam.TagKey",
     value="InvalidParam.TagValue",
+    kept_values=tags.KEPT,
 )
 """The codes of TagResources, shared by the actions that create something with tags."""
 

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Final
 
-from localcloud.products import choices, filters, statuses, texts
+from localcloud.products import choices, filters, resource_groups, statuses, texts
 from localcloud.products.ecs.entities import Instance, NetworkInterface
 from localcloud.products.lookup import Lookup
 from localcloud.products.pages import PageRequest, Table
@@ -119,6 +119,7 @@ def _checked_bandwidth(text: str, charge: str, traffic: str) -> int:
 @action(writes=True)
 def allocate_eip_address(call: Call, request: AllocateEipAddress) -> Answer:
     """Allocate an EIP from the cloud's range: a free one or the one that the request names."""
+    resource_groups.require_of_vpc(request.resource_group_id)
     charge = request.instance_charge_type or _POSTPAID
     traffic = request.internet_charge_type or _BY_BANDWIDTH
     if (charge, traffic) not in _MOST_BANDWIDTH:
@@ -248,6 +249,9 @@ def describe_eip_addresses(call: Call, request: DescribeEipAddresses) -> Answer:
         and filters.equal(request.status, e.life.at(call.now))
         and filters.equal(request.associated_instance_id, e.instance_id)
         and filters.equal(request.associated_instance_type, e.instance_type)
+        and filters.equal(request.charge_type, e.charge_type)
+        and filters.equal(request.isp, e.isp)
+        and filters.equal(request.resource_group_id, e.resource_group_id)
         and tags.match(e.tags, request.tag)
     ]
     return _TABLE.numbered(call, eips, request)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud.products import endings, statuses
+from localcloud.products import endings, resource_groups, statuses
 from localcloud.products.lookup import Lookup
 from localcloud.requests import tags
 from localcloud.requests.actions import Answer, Call, action, moment
@@ -41,6 +41,7 @@ class CreateIpv4Gateway:
 def create_ipv4_gateway(call: Call, request: CreateIpv4Gateway) -> Answer:
     """Create the IPv4 gateway of a VPC. It is not active yet."""
     vpc = vpcs.find(call, request.vpc_id, code="OperationFailed.VpcNotExist", status=400)
+    resource_groups.require(request.resource_group_id, "IllegalParam.ResourceGroupId")
     statuses.require(call, vpc, "Available", code="IncorrectStatus.Vpc")
     if call.store.any(Ipv4Gateway, "vpc", vpc.id):
         raise ApiError(

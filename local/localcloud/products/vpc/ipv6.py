@@ -187,6 +187,10 @@ def _associated(call: Call, address: Ipv6Address) -> tuple[str, str]:
     return eni.id, "NetworkInterface"
 
 
+def _network_type(call: Call, address: Ipv6Address) -> str:
+    return "Public" if call.store.any(Ipv6Bandwidth, "address", address.id) else "Private"
+
+
 def _address_shown(call: Call, address: Ipv6Address) -> dict[str, object]:
     instance_id, instance_type = _associated(call, address)
     bandwidths = call.store.where(Ipv6Bandwidth, "address", address.id)
@@ -201,7 +205,7 @@ def _address_shown(call: Call, address: Ipv6Address) -> dict[str, object]:
         "Ipv6GatewayId": gateways[0].id if gateways else "",
         "Status": address.life.at(call.now),
         "AddressType": "IPv6Address",
-        "NetworkType": "Public" if bandwidths else "Private",
+        "NetworkType": _network_type(call, address),
         "AssociatedInstanceId": instance_id,
         "AssociatedInstanceType": instance_type,
         "Ipv6Isp": "BGP",
@@ -255,6 +259,9 @@ def describe_ipv6_addresses(call: Call, request: DescribeIpv6Addresses) -> Answe
         and filters.equal(request.vswitch_id, a.vswitch_id)
         and filters.equal(request.vpc_id, a.vpc_id)
         and filters.equal(request.ipv6_address, a.address)
+        and filters.equal(request.name, a.name)
+        and filters.equal(request.network_type, _network_type(call, a))
+        and filters.equal(request.resource_group_id, a.resource_group_id)
         and (
             not request.associated_instance_id
             or request.associated_instance_id in {*_associated(call, a), a.interface_id}

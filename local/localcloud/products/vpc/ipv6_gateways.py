@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud.products import endings, filters, statuses, texts
+from localcloud.products import endings, filters, resource_groups, statuses, texts
 from localcloud.products.lookup import Lookup
 from localcloud.products.pages import PageRequest, Table
 from localcloud.products.updates import requested
@@ -48,6 +48,7 @@ def create_ipv6_gateway(call: Call, request: CreateIpv6Gateway) -> Answer:
     """Create the IPv6 gateway of a VPC that has an IPv6 block."""
     vpc = vpcs.find(call, request.vpc_id)
     _check_texts(request.name, request.description)
+    resource_groups.require(request.resource_group_id, "IllegalParam.ResourceGroupId")
     if call.store.any(Ipv6Gateway, "vpc", vpc.id):
         raise ApiError(
             "OperationUnsupported.OnlyOneIpv6GatewayInVpc",
@@ -138,6 +139,7 @@ def describe_ipv6_gateways(call: Call, request: DescribeIpv6Gateways) -> Answer:
         if filters.equal(request.ipv6_gateway_id, g.id)
         and filters.equal(request.vpc_id, g.vpc_id)
         and filters.equal(request.name, g.name)
+        and filters.equal(request.resource_group_id, g.resource_group_id)
     ]
     return _GATEWAYS.numbered(call, gateways, request)
 

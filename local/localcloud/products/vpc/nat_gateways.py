@@ -295,6 +295,12 @@ def describe_nat_gateways(call: Call, request: DescribeNatGateways) -> Answer:
         and filters.equal(request.vpc_id, n.vpc_id)
         and filters.equal(request.name, n.name)
         and filters.equal(request.status, n.life.at(call.now))
+        and filters.equal(request.nat_type, "Enhanced")
+        and filters.equal(request.network_type, n.network_type)
+        and filters.equal(request.zone_id, n.zone)
+        and filters.equal(request.spec, n.spec)
+        and filters.equal(request.instance_charge_type, n.instance_charge_type)
+        and filters.equal(request.resource_group_id, n.resource_group_id)
         and tags.match(n.tags, request.tag)
     ]
     return _TABLE.numbered(call, gateways, request)

@@ -20,6 +20,9 @@ from .entities import NatGateway, RouteEntry, Vpc, VSwitch
 _EVERYWHERE: Final = "0.0.0.0/0"
 _SYSTEM_BLOCK: Final = "100.64.0.0/10"
 _MOST_ENTRIES: Final = 200
+_LOCAL: Final = "local"
+_ENTRY_TYPES: Final = ("System", "Custom", "BGP", "CEN", "ECR")
+_IP_VERSIONS: Final = frozenset({"ipv4", "ipv6"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +72,9 @@ def describe_route_table_list(call: Call, request: DescribeRouteTableList) -> An
         if filters.equal(request.vpc_id, v.id)
         and filters.equal(request.route_table_id, v.route_table_id)
         and filters.equal(request.router_id, v.router_id)
+        and filters.equal(request.router_type, "VRouter")
+        and filters.equal(request.route_table_name, v.route_table_name)
+        and filters.equal(request.resource_group_id, v.resource_group_id)
         and not request.tag
     ]
     return _TABLES.numbered(call, vpcs, request)
@@ -122,7 +128,7 @@ def _system_entry(vpc: Vpc, destination: str, created: float) -> dict[str, objec
         "Origin": "System",
         "Status": "Available",
         "GmtModified": minute(created),
-        "NextHops": {"NextHop": [{"NextHopType": "local", "NextHopId": "", "Enabled": 1}]},
+        "NextHops": {"NextHop": [{"NextHopType": _LOCAL, "NextHopId": "", "Enabled": 1}]},
     }
 
 
@@ -146,8 +152,18 @@ class DescribeRouteEntryList:
 def describe_route_entry_list(call: Call, request: DescribeRouteEntryList) -> Answer:
     """List the entries of a route table: one for each vSwitch, and the custom ones."""
     vpc = _vpc_of(call, request.route_table_id, code="InvalidRouteTable.NotFound", status=400)
+    if request.route_entry_type and request.route_entry_type not in _ENTRY_TYPES:
+        raise ApiError(
+            "IllegalParam.RouteEntryType",
+            f"RouteEntryType must be one of {', '.join(_ENTRY_TYPES)}.",
+        )
+    if request.ip_version and request.ip_version.lower() not in _IP_VERSIONS:
+        raise ApiError("IllegalParam.IpVersion", "IpVersion must be IPv4 or IPv6.")
     entries: list[dict[str, object]] = []
-    if request.route_entry_type in {None, "", "System"} and not request.next_hop_id:
+    is_local = not (request.next_hop_id or request.route_entry_id) and filters.equal(
+        request.next_hop_type, _LOCAL
+    )
+    if request.route_entry_type in {None, "", "System"} and is_local:
         entries += [
             _system_entry(vpc, vswitch.cidr, vswitch.created)
             for vswitch in call.store.where(VSwitch, "vpc", vpc.id)
@@ -158,8 +174,12 @@ def describe_route_entry_list(call: Call, request: DescribeRouteEntryList) -> An
             _entry_shown(call, e)
             for e in call.store.where(RouteEntry, "table", vpc.route_table_id)
             if filters.equal(request.next_hop_id, e.next_hop_id)
+            and filters.equal(request.next_hop_type, e.next_hop_type)
             and filters.equal(request.route_entry_id, e.id)
         ]
+    # There are no IPv6 entries here.
+    if request.ip_version and request.ip_version.lower() != "ipv4":
+        entries = []
     if request.destination_cidr_block:
         entries = [
             e for e in entries if e["DestinationCidrBlock"] == request.destination_cidr_block

@@ -180,6 +180,7 @@ def describe_snat_table_entries(call: Call, request: DescribeSnatTableEntries) -
         for s in call.store.all(SnatEntry)
         if filters.equal(request.snat_table_id, s.snat_table_id)
         and filters.equal(request.snat_entry_id, s.id)
+        and filters.equal(request.snat_entry_name, s.name)
         and filters.equal(request.nat_gateway_id, s.nat_gateway_id)
         and filters.equal(request.source_vswitch_id, s.vswitch_id)
         and filters.equal(request.source_cidr, s.cidr)

@@ -24,6 +24,7 @@ TAG_CODES: Final = tags.Codes(
     twice="Forbidden.TagKey.Duplicated",
     key="InvalidTagKey",
     value="InvalidTagValue",
+    kept_values=tags.KEPT,
 )
 """The codes of TagResources. The pages of the actions that create list none for tags."""
 _CODES: Final = Codes(

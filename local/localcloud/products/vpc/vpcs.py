@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
 from localcloud import addressing
-from localcloud.products import endings, filters, statuses, texts
+from localcloud.products import endings, filters, resource_groups, statuses, texts
 from localcloud.products.ecs.entities import SecurityGroup
 from localcloud.products.lookup import Lookup
 from localcloud.products.pages import PageRequest, Table
@@ -21,6 +21,7 @@ from localcloud.wire.parameters import wire
 
 from .entities import (
     DEFAULT_RESOURCE_GROUP,
+    Eip,
     Ipv4Gateway,
     Ipv6Gateway,
     NatGateway,
@@ -177,6 +178,7 @@ def make(call: Call, request: CreateVpc, *, is_default: bool = False) -> Vpc:
         ApiError: the request has a value that a VPC cannot have, or the account has too many VPCs.
     """
     _check_texts(request.vpc_name, request.description)
+    resource_groups.require_of_vpc(request.resource_group_id)
     cidr = str(_checked_block(request.cidr_block, _PRIMARY))
     if call.store.count(Vpc) >= _MOST_VPCS:
         raise ApiError("QuotaExceeded.Vpc", f"The account has {_MOST_VPCS} VPCs in the region.")
@@ -301,6 +303,7 @@ def describe_vpcs(call: Call, request: DescribeVpcs) -> Answer:
         for vpc in call.store.all(Vpc)
         if filters.among(ids, vpc.id)
         and filters.equal(request.vpc_name, vpc.name)
+        and filters.equal(request.resource_group_id, vpc.resource_group_id)
         and request.is_default in {None, vpc.is_default}
         and tags.match(vpc.tags, request.tag)
     ]
@@ -505,6 +508,10 @@ def unassociate_vpc_cidr_block(call: Call, request: UnassociateVpcCidrBlock) -> 
     return {}
 
 
+_MOVED: Final = frozenset({"vpc", "eip", "ipv4gateway", "ipv6gateway", "natgateway"})
+"""The types of the page that are here, in lower case, and the NAT gateway of the SDK's."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class MoveResourceGroup:
     """Parameters of MoveResourceGroup."""
@@ -517,8 +524,14 @@ class MoveResourceGroup:
 
 @action(writes=True)
 def move_resource_group(call: Call, request: MoveResourceGroup) -> Answer:
-    """Move a VPC or IPv6 gateway to another resource group."""
-    for kind in (Vpc, NatGateway, Ipv6Gateway):
+    """Move a VPC, a gateway or an EIP to another resource group."""
+    if request.resource_type.lower() not in _MOVED:
+        raise ApiError(
+            "IllegalParam.ResourceType",
+            f"ResourceType {request.resource_type[:40]!r} is none of {', '.join(sorted(_MOVED))}.",
+        )
+    resource_groups.require_of_vpc(request.new_resource_group_id)
+    for kind in (Vpc, NatGateway, Ipv6Gateway, Eip):
         entity = call.store.find(kind, request.resource_id)
         if entity is not None:
             call.store.change(entity, resource_group_id=request.new_resource_group_id)

@@ -219,6 +219,7 @@ def describe_vswitches(call: Call, request: DescribeVSwitches) -> Answer:
         if filters.among(ids, v.id)
         and filters.equal(request.zone_id, v.zone)
         and filters.equal(request.vswitch_name, v.name)
+        and filters.equal(request.resource_group_id, vpcs.find(call, v.vpc_id).resource_group_id)
         and request.is_default in {None, v.is_default}
         and tags.match(v.tags, request.tag)
     ]
@@ -485,6 +486,8 @@ def list_vswitch_cidr_reservations(call: Call, request: ListVSwitchCidrReservati
         if filters.among(request.ids, r.id)
         and filters.equal(request.vswitch_id, r.vswitch_id)
         and filters.equal(request.vpc_id, r.vpc_id)
+        and filters.equal(request.ip_version, "IPv4")
+        and filters.equal(request.kind, "Prefix")
         and tags.match(r.tags, request.tag)
     ]
     part, following = paging.page_by_token(

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud.products import statuses
+from localcloud.products import resource_groups, statuses
 from localcloud.products.ecs import existing, names
 from localcloud.products.ecs.disk import disk_devices, disk_rules
 from localcloud.products.ecs.entities import Disk, Snapshot
@@ -52,6 +52,7 @@ class CreateDisk:
 @action(writes=True)
 def create_disk(call: Call, request: CreateDisk) -> Answer:
     """Create a pay-as-you-go data disk in a zone, or a subscription one on an instance."""
+    resource_groups.require_of_ecs(request.resource_group_id)
     names.check_disk(request.disk_name, request.description)
     if not request.snapshot_id and request.size is None:
         raise missing("Size")

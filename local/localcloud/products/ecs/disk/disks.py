@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud.products import filters
+from localcloud.products import filters, resource_groups
 from localcloud.products.ecs import catalog
 from localcloud.products.ecs.disk import disk_rules
 from localcloud.products.ecs.entities import Disk
 from localcloud.products.ecs.instance.instances import NEVER
 from localcloud.products.pages import Table, TokenRequest
-from localcloud.products.vpc.entities import DEFAULT_RESOURCE_GROUP
 from localcloud.requests import paging, tags
 from localcloud.requests.actions import Answer, Call, action, moment
 from localcloud.requests.tags import TagParameter
@@ -147,17 +146,6 @@ def _check_filters(call: Call, request: DescribeDisks) -> None:
         )
 
 
-def _is_in_group(request: DescribeDisks, d: Disk) -> bool:
-    """The list shows disks of the default group whatever ResourceGroupId names.
-
-    The parameter's text in the API metadata of 2025-12-19.
-    """
-    groups = {DEFAULT_RESOURCE_GROUP, request.resource_group_id}
-    return (
-        not request.resource_group_id or (d.resource_group_id or DEFAULT_RESOURCE_GROUP) in groups
-    )
-
-
 def _matches(call: Call, d: Disk, request: DescribeDisks) -> bool:
     texts = (
         (request.disk_type, d.kind),
@@ -178,7 +166,7 @@ def _matches(call: Call, d: Disk, request: DescribeDisks) -> bool:
         (request.enable_automated_snapshot_policy, bool(d.snapshot_policy_id)),
     )
     return (
-        _is_in_group(request, d)
+        resource_groups.is_shown(request.resource_group_id, d.resource_group_id)
         and all(asked in {"all", "All"} or filters.equal(asked, actual) for asked, actual in texts)
         and all(asked is None or asked == actual for asked, actual in truths)
         # "false: does not query encrypted cloud disks" would hide disks from every usual request.

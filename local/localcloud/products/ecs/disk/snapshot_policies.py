@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from localcloud.products import filters
+from localcloud.products import filters, resource_groups
 from localcloud.products.ecs import existing, names
 from localcloud.products.ecs.entities import AutoSnapshotPolicy, Disk
 from localcloud.products.updates import requested
@@ -51,6 +51,7 @@ class CreateAutoSnapshotPolicy:
 @action(writes=True)
 def create_auto_snapshot_policy(call: Call, request: CreateAutoSnapshotPolicy) -> Answer:
     """Create a policy. It has no effect until it is applied to disks."""
+    resource_groups.require_of_ecs(request.resource_group_id)
     names.check_snapshot_policy(request.name)
     _check_retention(request.retention_days)
     _check_copy_retention(request.copied_snapshots_retention_days)

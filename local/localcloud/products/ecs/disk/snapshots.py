@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud.products import statuses
+from localcloud.products import resource_groups, statuses
 from localcloud.products.ecs import existing, names
 from localcloud.products.ecs.entities import Disk, Instance, Snapshot
 from localcloud.products.ecs.instance.instances import RUNNING, STOPPED
@@ -42,6 +42,7 @@ class CreateSnapshot:
 @action(writes=True)
 def create_snapshot(call: Call, request: CreateSnapshot) -> Answer:
     """Take a snapshot of a disk as it is now."""
+    resource_groups.require_of_ecs(request.resource_group_id)
     names.check_snapshot(request.snapshot_name, request.description)
     _check_retention(request.retention_days)
     disk = existing.disk(call, request.disk_id)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud.products import filters
+from localcloud.products import filters, resource_groups
 from localcloud.products.ecs import catalog
 from localcloud.products.ecs.entities import Instance, NetworkInterface
 from localcloud.products.ecs.instance import cpu_options
@@ -226,6 +226,8 @@ def _matches(call: Call, instance: Instance, request: DescribeInstances) -> bool
         or not filters.equal(request.image_id, instance.image_id)
         or not filters.equal(request.key_pair_name, instance.key_pair)
         or not filters.equal(request.instance_charge_type, instance.charge_type)
+        or not filters.equal(request.internet_charge_type, instance.internet_charge_type)
+        or not resource_groups.is_shown(request.resource_group_id, instance.resource_group_id)
         or request.instance_network_type == "classic"
         or not filters.equal(request.status, instance.status(call.now))
         or not tags.match(instance.tags, request.tag)

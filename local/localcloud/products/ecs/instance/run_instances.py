@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from localcloud.products import choices, statuses
+from localcloud.products import choices, resource_groups, statuses
 from localcloud.products.ecs import existing, names
 from localcloud.products.ecs.disk import disk_rules
 from localcloud.products.ecs.entities import Disk, Instance, NetworkInterface
@@ -410,6 +410,7 @@ def _hostname(requested: str, instance_id: str) -> str:
 @action(writes=True)
 def run_instances(call: Call, request: RunInstances) -> Answer:
     """Create and start instances, all or none."""
+    resource_groups.require_of_ecs(request.resource_group_id)
     _check_kind(call, request)
     ids = [_run_one(call, request) for _ in range(request.amount)]
     return {"InstanceIdSets": {"InstanceIdSet": ids}, "OrderId": "", "TradePrice": 0.0}

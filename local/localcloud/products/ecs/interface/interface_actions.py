@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud.products import choices, statuses
+from localcloud.products import choices, resource_groups, statuses
 from localcloud.products.ecs import existing, names
 from localcloud.products.ecs.interface.interface_views import interface_shown
 from localcloud.products.ecs.interface.interfaces import (
@@ -65,6 +65,7 @@ def create_network_interface(call: Call, request: CreateNetworkInterface) -> Ans
     InstanceType Trunk "is in invitational preview" (reference of 2025-12). This account has access
     to it.
     """
+    resource_groups.require_of_ecs(request.resource_group_id)
     choices.require("InstanceType", request.instance_type or "", "Secondary", "Trunk")
     _check_numbers(request)
     _check_mode(request.network_interface_traffic_mode, status=403)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from localcloud.products import filters
+from localcloud.products import filters, resource_groups
 from localcloud.products.ecs import existing
 from localcloud.products.ecs.entities import NetworkInterface
 from localcloud.products.endings import DELETED
@@ -162,6 +162,7 @@ def describe_network_interfaces(call: Call, request: DescribeNetworkInterfaces) 
         and filters.equal(request.vswitch_id, e.vswitch_id)
         and (not request.security_group_id or request.security_group_id in e.security_group_ids)
         and filters.equal(request.primary_ip_address, e.address)
+        and resource_groups.is_shown(request.resource_group_id, e.resource_group_id)
         and (
             not request.private_ip_address
             or any(ip in (e.address, *e.secondary) for ip in request.private_ip_address)

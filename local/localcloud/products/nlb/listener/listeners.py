@@ -331,7 +331,7 @@ def list_listeners(call: Call, request: ListListeners) -> Answer:
         and (not request.load_balancer_ids or x.load_balancer_id in request.load_balancer_ids)
         and (not request.listener_ids or x.id in request.listener_ids)
         and (not request.listener_protocol or x.protocol == request.listener_protocol)
-        and (not sensor or x.sec_sensor == (sensor.lower() == "true"))
+        and (not sensor or str(x.sec_sensor).lower() == sensor.lower())
         and tags.match(x.tags, request.tag)
     ]
     mixed = shuffled(call.cloud, rows)

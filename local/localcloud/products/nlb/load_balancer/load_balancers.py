@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from localcloud.products import resource_groups
 from localcloud.products.lookup import Lookup
 from localcloud.products.nlb import endings, jobs
 from localcloud.products.nlb.choices import one_of
@@ -111,6 +112,7 @@ def create_load_balancer(call: Call, request: CreateLoadBalancer) -> Answer:
     vpc = call.store.find(Vpc, request.vpc_id)
     if vpc is None:
         raise ApiError("ResourceNotFound.Vpc", "The specified resource of Vpc is not found.", 404)
+    resource_groups.require(request.resource_group_id, "OperationFailed.NotExist.ResourceGroup")
     address_type = one_of("AddressType", request.address_type, (INTERNET, INTRANET))
     version = one_of("AddressIpVersion", request.address_ip_version or "ipv4", ("Ipv4", DUAL_STACK))
     if request.load_balancer_billing_config.pay_type != "PostPay":

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Final
 
-from localcloud.products import texts
+from localcloud.products import resource_groups, texts
 from localcloud.products.lookup import Lookup
 from localcloud.products.nlb import endings, jobs
 from localcloud.products.nlb.choices import illegal, one_of
@@ -153,6 +153,7 @@ def create_server_group(call: Call, request: CreateServerGroup) -> Answer:
     """Create a group of instances and ENIs of a VPC, or of bare addresses."""
     if call.store.find(Vpc, request.vpc_id) is None:
         raise ApiError("ResourceNotFound.Vpc", "The specified resource of Vpc is not found.", 404)
+    resource_groups.require(request.resource_group_id, "ResourceNotFound.ResourceGroup", 404)
     texts.check(
         request.server_group_name,
         "IllegalParam.ServerGroupName",
