@@ -59,8 +59,8 @@ def make_disk(  # noqa: PLR0913 - a disk is described by the plan, its node and 
     )
 
 
-async def existing_disks(ids: Collection[str], *, parent: pulumi.Resource) -> frozenset[str]:
-    """Ask the cloud which of these disks exist."""
+async def existing_disks(ids: Collection[str], parent: pulumi.Resource | None) -> frozenset[str]:
+    """Ask the cloud which of these disks exist, with the provider of `parent`."""
     answer = ecs.get_ecs_disks_output(
         ids=sorted(ids), opts=pulumi.InvokeOutputOptions(parent=parent)
     )

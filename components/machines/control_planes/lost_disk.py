@@ -31,7 +31,8 @@ class LostDisks:
         has_new_machine: whether this run creates or replaces the node's machine. In a preview it is
             known for the attachment, which the engine registers after the machine, and not yet for
             the disk.
-        existing_disks: asks the cloud which of these disks exist, by their ids.
+        existing_disks: asks the cloud which of these disks exist, by their ids, with the provider of
+            a resource.
     """
 
     def __init__(
@@ -41,7 +42,9 @@ class LostDisks:
         *,
         state: Callable[[], Awaitable[ClusterInState]],
         has_new_machine: Callable[[str], bool],
-        existing_disks: Callable[[Collection[str]], Awaitable[Collection[str]]],
+        existing_disks: Callable[
+            [Collection[str], pulumi.Resource | None], Awaitable[Collection[str]]
+        ],
     ) -> None:
         self._nodes = {etcd_disk_name(f"{name}-{node.name}"): node for node in planes}
         self._state = state
@@ -49,18 +52,21 @@ class LostDisks:
         self._existing_disks = existing_disks
         self._new_disks: set[str] = set()
         self._nics: dict[str, pulumi.Output[str]] = {}
+        self._resource: pulumi.Resource | None = None
         options = pulumi.ResourceHookOptions(on_dry_run=True)
         created = pulumi.ResourceHook(f"{name}-etcd-disk-is-new", self.check_disk, options)
         attached = pulumi.ResourceHook(f"{name}-etcd-disk-attaches", self.check_attachment, options)
         self.disk_hooks = pulumi.ResourceHookBinding(before_create=[created])
         self.attachment_hooks = pulumi.ResourceHookBinding(before_create=[attached])
 
-    def watch(self, node: str, nic: pulumi.Output[str]) -> None:
+    def watch(self, node: str, nic: pulumi.Output[str], *, resource: pulumi.Resource) -> None:
         """Note the status of the node's first ENI, which no machine has once its own is deleted.
 
-        The engine gives it as this run's refresh has read it, while the state may be older.
+        The engine gives it as this run's refresh has read it, while the state may be older. The
+        provider of `resource` is asked for disks.
         """
         self._nics[node] = nic
+        self._resource = resource
 
     async def check_disk(self, args: pulumi.ResourceHookArgs) -> None:
         """Refuse a new disk where the last run had one. Raises `pulumi.RunError`."""
@@ -131,7 +137,7 @@ class LostDisks:
         ids = {n: d.id for n, d in sorted(state.present_disks.items()) if n in names and d.id}
         if restored_snapshot() is not None or not ids:
             return self._missing(state)
-        existing = await self._existing_disks(list(ids.values()))
+        existing = await self._existing_disks(list(ids.values()), self._resource)
         return self._missing(state) | {name for name, id_ in ids.items() if id_ not in existing}
 
     def _refuse_without_new_machine(self, node: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, cast
 
 import pulumi
@@ -109,7 +108,7 @@ class Rollout:
             plan.control_planes,
             state=self._last_state,
             has_new_machine=self._progress.has_new_machine,
-            existing_disks=partial(existing_disks, parent=parent),
+            existing_disks=existing_disks,
         )
         self._served: dict[str, pulumi.Output[str]] = {}
         """Node → instance id, once the node serves."""

@@ -37,7 +37,7 @@ def disks(
     async def state() -> ClusterInState:
         return ClusterInState(disks=frozenset(PLANES[:with_disks]), present_disks=left)
 
-    async def existing(ids: Collection[str]) -> set[str]:
+    async def existing(ids: Collection[str], _: pulumi.Resource | None) -> set[str]:
         return {id_ for id_ in ids if id_ not in {f"d-{name}" for name in deleted}}
 
     lost_disks = LostDisks.__new__(LostDisks)
@@ -47,6 +47,7 @@ def disks(
     lost_disks._new_disks = set()
     lost_disks._nics = {}
     lost_disks._existing_disks = existing
+    lost_disks._resource = None
     return lost_disks
 
 
