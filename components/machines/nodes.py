@@ -231,7 +231,7 @@ class Node(pulumi.ComponentResource):
             return None
         if self._rollout is not None:
             nic = enis[PRIMARY_NIC].status
-            self._rollout.lost_disks.watch(node.name, nic, resource=self)
+            self._rollout.lost_disks.watch(node.name, nic, self)
         name = etcd_disk_name(self._name)
         return make_disk(
             name,

@@ -31,8 +31,8 @@ class LostDisks:
         has_new_machine: whether this run creates or replaces the node's machine. In a preview it is
             known for the attachment, which the engine registers after the machine, and not yet for
             the disk.
-        existing_disks: asks the cloud which of these disks exist, by their ids, with the provider of
-            a resource.
+        existing_disks: asks the cloud which disks exist, by their ids, with the provider of a
+            resource.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class LostDisks:
         self.disk_hooks = pulumi.ResourceHookBinding(before_create=[created])
         self.attachment_hooks = pulumi.ResourceHookBinding(before_create=[attached])
 
-    def watch(self, node: str, nic: pulumi.Output[str], *, resource: pulumi.Resource) -> None:
+    def watch(self, node: str, nic: pulumi.Output[str], resource: pulumi.Resource | None) -> None:
         """Note the status of the node's first ENI, which no machine has once its own is deleted.
 
         The engine gives it as this run's refresh has read it, while the state may be older. The

@@ -173,7 +173,7 @@ def test_a_machine_that_the_state_still_has_is_gone_once_its_eni_is_free(
     lost_disks = disks(3, with_disks=3, new=False, left=unwritten)
 
     async def check() -> None:
-        lost_disks.watch(PLANES[1], pulumi.Output.from_input(status))
+        lost_disks.watch(PLANES[1], pulumi.Output.from_input(status), None)
         await lost_disks.check_disk(disk(PLANES[1]))
 
     if refused:
