@@ -230,8 +230,7 @@ class Node(pulumi.ComponentResource):
         if node.etcd_disk is None:
             return None
         if self._rollout is not None:
-            nic = enis[PRIMARY_NIC].status
-            self._rollout.lost_disks.watch(node.name, nic, self)
+            self._rollout.lost_disks.watch(node.name, enis[PRIMARY_NIC].status)
         name = etcd_disk_name(self._name)
         return make_disk(
             name,
