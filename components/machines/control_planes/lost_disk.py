@@ -106,7 +106,7 @@ class LostDisks:
         raise pulumi.RunError(
             f"The disks for etcd of {', '.join(lost)} are gone. Those that are left are not a "
             "majority of etcd's members, so the cluster does not come back with new, empty disks. "
-            f"{_restore_a_snapshot()}"
+            f"{_restore_a_snapshot(self._new_disks if len(self._new_disks) > 1 else ())}"
         )
 
     async def _has_no_machine(self, node: str) -> bool:
@@ -145,10 +145,21 @@ def _is_edited(node: NodePlan, state: ClusterInState) -> bool:
     )
 
 
-def _restore_a_snapshot() -> str:
+def _restore_a_snapshot(new_disks: Collection[str] = ()) -> str:
+    """The remedy. A run may have made new disks before the turn of the plane that it refuses.
+
+    It has no other way to see the lost disks of later turns: its state still has them.
+    """
     stack = pulumi.get_stack()
+    changed = "Nothing has been changed."
+    if new_disks and not pulumi.runtime.is_dry_run():
+        changed = (
+            f"Of {', '.join(sorted(new_disks))} this run may have made an empty disk and a "
+            "machine, which cannot start a cluster: stop that machine in the ECS console before "
+            "the restore."
+        )
     return (
-        "Nothing has been changed. Snapshots of the disks have the objects: `python -m operations "
+        f"{changed} Snapshots of the disks have the objects: `python -m operations "
         f"backup --stack {stack} --list` shows them, and `python -m operations restore --stack "
         f"{stack} --from SNAPSHOT` makes the cluster of one ({_RUNBOOK})."
     )

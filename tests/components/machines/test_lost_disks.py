@@ -94,6 +94,18 @@ def test_blank_disks_never_take_the_place_of_a_majority(left: tuple[str, ...]) -
         asyncio.run(lost_disks.check_disk(disk(PLANES[0])))
 
 
+def test_a_run_that_has_made_the_first_blank_disk_says_so() -> None:
+    # Its state still has every disk, so that it sees a lost one only in the plane's turn.
+    unwritten = {name: in_state() for name in PLANES}
+    lost_disks = disks(3, with_disks=3, new=True, left=unwritten)
+    asyncio.run(lost_disks.check_disk(disk(PLANES[0])))
+    with pytest.raises(
+        pulumi.RunError, match=r"are gone.*masters-0, masters-1 this run may have made.*restore"
+    ) as refused:
+        asyncio.run(lost_disks.check_disk(disk(PLANES[1])))
+    assert "Nothing has been changed" not in str(refused.value)
+
+
 def test_a_preview_refuses_it_once_it_has_seen_the_second_disk(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
