@@ -250,7 +250,7 @@ class Outcomes:
                 file.write(json.dumps(asdict(outcome)) + "\n")
 
     def text(self) -> str:
-        outcomes = [*self.cuts, *self.struck]
+        outcomes: list[Cut | Struck] = [*self.cuts, *self.struck]
         return "".join(json.dumps(asdict(outcome)) + "\n" for outcome in outcomes)
 
 
