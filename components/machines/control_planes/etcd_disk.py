@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import pulumi
 from pulumi_alicloud import ecs
 
@@ -57,15 +55,6 @@ def make_disk(  # noqa: PLR0913 - a disk is described by the plan, its node and 
             parent=parent, protect=protect, hooks=hooks, ignore_changes=["snapshotId"]
         ),
     )
-
-
-async def existing_disks(ids: Collection[str], *, parent: pulumi.Resource) -> frozenset[str]:
-    """Ask the cloud which of these disks exist."""
-    answer = ecs.get_ecs_disks_output(
-        ids=sorted(ids), opts=pulumi.InvokeOutputOptions(parent=parent)
-    )
-    listed = await answer.future()
-    return frozenset(disk.disk_id for disk in (listed.disks if listed else ()))
 
 
 def attach_disk(

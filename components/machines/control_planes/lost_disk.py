@@ -31,7 +31,6 @@ class LostDisks:
         has_new_machine: whether this run creates or replaces the node's machine. In a preview it is
             known for the attachment, which the engine registers after the machine, and not yet for
             the disk.
-        existing_disks: asks the cloud which of these disks exist, by their ids.
     """
 
     def __init__(
@@ -41,12 +40,10 @@ class LostDisks:
         *,
         state: Callable[[], Awaitable[ClusterInState]],
         has_new_machine: Callable[[str], bool],
-        existing_disks: Callable[[Collection[str]], Awaitable[Collection[str]]],
     ) -> None:
         self._nodes = {etcd_disk_name(f"{name}-{node.name}"): node for node in planes}
         self._state = state
         self._has_new_machine = has_new_machine
-        self._existing_disks = existing_disks
         self._new_disks: set[str] = set()
         self._nics: dict[str, pulumi.Output[str]] = {}
         options = pulumi.ResourceHookOptions(on_dry_run=True)
@@ -76,7 +73,7 @@ class LostDisks:
                 f"{_restore_a_snapshot()}"
             )
         self._new_disks.add(node.name)
-        self._refuse_lost_majority(state, await self._gone(state))
+        self._refuse_lost_majority(state)
         if not pulumi.runtime.is_dry_run() and not await self._has_no_machine(node.name):
             self._refuse_without_new_machine(node.name)
 
@@ -84,7 +81,7 @@ class LostDisks:
         """Refuse in a preview what `check_disk` could not; warn of a disk that was detached."""
         node, state = self._nodes[args.name].name, await self._state()
         if node in self._new_disks:
-            self._refuse_lost_majority(state, self._missing(state))
+            self._refuse_lost_majority(state)
             self._refuse_without_new_machine(node)
         elif node in state.disks and not self._has_new_machine(node):
             pulumi.log.warn(
@@ -93,7 +90,7 @@ class LostDisks:
                 f"runs. Reboot the machine after this run ({_RUNBOOK})."
             )
 
-    def _refuse_lost_majority(self, state: ClusterInState, gone: Collection[str]) -> None:
+    def _refuse_lost_majority(self, state: ClusterInState) -> None:
         """Refuse new disks if too few old ones are left for a majority, unless a restore runs.
 
         Machines with blank disks would wait for a majority that never comes. A run after an
@@ -101,7 +98,7 @@ class LostDisks:
         """
         if restored_snapshot() is not None:
             return
-        lost = sorted(self._new_disks.union(gone))
+        lost = sorted(self._new_disks | self._missing(state))
         if any(disk.snapshot for node, disk in state.present_disks.items() if node not in lost):
             return
         if len(self._nodes) - len(lost) > len(self._nodes) // 2:
@@ -109,7 +106,7 @@ class LostDisks:
         raise pulumi.RunError(
             f"The disks for etcd of {', '.join(lost)} are gone. Those that are left are not a "
             "majority of etcd's members, so the cluster does not come back with new, empty disks. "
-            f"{_restore_a_snapshot()}"
+            f"{_restore_a_snapshot(self._new_disks if len(self._new_disks) > 1 else ())}"
         )
 
     async def _has_no_machine(self, node: str) -> bool:
@@ -120,19 +117,6 @@ class LostDisks:
         """Control planes whose disk a refresh has removed from the state."""
         names = {node.name for node in self._nodes.values()}
         return set((names & state.disks) - state.present_disks.keys())
-
-    async def _gone(self, state: ClusterInState) -> set[str]:
-        """Control planes whose disk is not there any more.
-
-        The cloud is asked, because the state of a run has every lost disk until the engine writes
-        the state, and the turns of the others come later.
-        """
-        names = {node.name for node in self._nodes.values()}
-        ids = {n: d.id for n, d in sorted(state.present_disks.items()) if n in names and d.id}
-        if restored_snapshot() is not None or not ids:
-            return self._missing(state)
-        existing = await self._existing_disks(list(ids.values()))
-        return self._missing(state) | {name for name, id_ in ids.items() if id_ not in existing}
 
     def _refuse_without_new_machine(self, node: str) -> None:
         if self._has_new_machine(node):
@@ -161,10 +145,21 @@ def _is_edited(node: NodePlan, state: ClusterInState) -> bool:
     )
 
 
-def _restore_a_snapshot() -> str:
+def _restore_a_snapshot(new_disks: Collection[str] = ()) -> str:
+    """The remedy. A run may have made new disks before the turn of the plane that it refuses.
+
+    It has no other way to see the lost disks of later turns: its state still has them.
+    """
     stack = pulumi.get_stack()
+    changed = "Nothing has been changed."
+    if new_disks and not pulumi.runtime.is_dry_run():
+        changed = (
+            f"Of {', '.join(sorted(new_disks))} this run may have made an empty disk and a "
+            "machine, which cannot start a cluster: stop that machine in the ECS console before "
+            "the restore."
+        )
     return (
-        "Nothing has been changed. Snapshots of the disks have the objects: `python -m operations "
+        f"{changed} Snapshots of the disks have the objects: `python -m operations "
         f"backup --stack {stack} --list` shows them, and `python -m operations restore --stack "
         f"{stack} --from SNAPSHOT` makes the cluster of one ({_RUNBOOK})."
     )

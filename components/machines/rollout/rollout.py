@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, cast
 
 import pulumi
 
 from components.api.cluster_api import ClusterError
 from components.api.readiness import ready_seconds
-from components.machines.control_planes.etcd_disk import existing_disks
 from components.machines.control_planes.join_token import until_joined
 from components.machines.control_planes.lost_disk import LostDisks
 from components.machines.machine_generation import (
@@ -109,7 +107,6 @@ class Rollout:
             plan.control_planes,
             state=self._last_state,
             has_new_machine=self._progress.has_new_machine,
-            existing_disks=partial(existing_disks, parent=parent),
         )
         self._served: dict[str, pulumi.Output[str]] = {}
         """Node → instance id, once the node serves."""

@@ -59,6 +59,22 @@ def stop(cloud: SecondCloud, plane: str) -> None:
     )
 
 
+def stop_all(cloud: SecondCloud) -> None:
+    """Stop each control plane's machine that runs, as the ECS console lists them."""
+    ecs, api = models("ecs"), client("ecs", cloud)
+    request = ecs.DescribeInstancesRequest(region_id="cn-hangzhou", page_size=100)
+
+    def running() -> list[str]:
+        instances = api.describe_instances(request).body.instances.instance
+        planes = (i for i in instances if "-masters-" in i.instance_name)
+        return [i.instance_id for i in planes if i.status != "Stopped"]
+
+    for instance in running():
+        request_ = ecs.StopInstanceRequest(instance_id=instance, force_stop=True)
+        until_it_works(partial(api.stop_instance, request_))
+    until("they are stopped", 60, lambda: not running())
+
+
 def until_it_works(call: Callable[[], object]) -> None:
     """Repeat a call while the cloud refuses it: a disk is free once its instance is deleted."""
     deadline = time.monotonic() + 60

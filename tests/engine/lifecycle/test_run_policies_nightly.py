@@ -42,10 +42,9 @@ def larger_disks(cluster: dict[str, Any]) -> None:
 
 
 def more_bandwidth(cluster: dict[str, Any]) -> None:
-    """Edit a dual-stack cluster: tags, the bandwidth of IPv6, pod addresses."""
+    """Edit a dual-stack cluster: tags and the bandwidth of IPv6."""
     cluster["tags"] = {"owner": "platform"}
     cluster["network"]["ipv6"]["bandwidth"] = 10
-    cluster["nodePools"]["workers"]["interfaces"]["eth1"]["podAddresses"] = 1
 
 
 def guide(home: Path) -> LightCloud:
