@@ -135,7 +135,7 @@ def _nothing_is_waited_for() -> ExitStack:
         return None
 
     stack = ExitStack()
-    stack.enter_context(patch("components.api.control_plane.until_ready", ready))
+    stack.enter_context(patch("components.control_plane.until_ready", ready))
     stack.enter_context(patch("components.machines.rollout.rollout.until_joined", joined))
     return stack
 

@@ -11,7 +11,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi_alicloud import ecs
 
 from components.add_ons.cloud_controller_role import CloudControllerRole, CloudControllerRoleArgs
-from components.api.control_plane import ControlPlane, ControlPlaneArgs, kubernetes_provider
+from components.control_plane import ControlPlane, ControlPlaneArgs, kubernetes_provider
 from components.machines.addresses.address_guard import AddressGuard
 from components.machines.addresses.exchanged_addresses import give_up
 from components.machines.control_planes.etcd_disk import make_snapshot_policy

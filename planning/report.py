@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from config.model import EtcdDiskConfig
 from planning.addresses.canonical import canonical_ranges
-from planning.addresses.capacity import (
-    advertised_addresses,
-    free_addresses,
-    free_prefixes,
-    pod_capacity,
-    usable_addresses,
-)
+from planning.addresses.capacity import advertised_addresses, pod_capacity
 from planning.cloud.notices import notices
 from planning.cloud.quotas import quotas
 from planning.cloud.security import SecurityRule, inner_access_policy, security_rules
+from planning.cloud.vswitch_room import free_addresses, free_prefixes, usable_addresses
 from planning.model import ClusterPlan, InterfacePlan, IPPoolPlan, NodePlan, VSwitchPlan
 
 

@@ -38,7 +38,7 @@ def deploy(
     }
     present = {key: value for key, value in secrets.items() if value is not None}
     with (
-        patch("components.api.control_plane.until_ready", _at_once),
+        patch("components.control_plane.until_ready", _at_once),
         patch("components.machines.rollout.kept_values._now", lambda: 0.0),
         patch("components.machines.rollout.rollout.until_joined", _joined),
     ):

@@ -14,9 +14,9 @@ import httpx
 
 from components.api.api_access import api_client
 from components.api.api_answers import document_of, failure_of, message_of
-from components.machines.addresses.leaving_addresses import Address
 from components.waiting import wait_until
 from config.facts.field_managers import CREATORS
+from config.ranges import Address
 from planning.addresses.canonical import holds, without
 from planning.spiderpool.chart import API_VERSION
 

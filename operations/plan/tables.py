@@ -9,11 +9,11 @@ from rich import box
 from rich.table import Table
 
 from operations.plan.cluster_report import address_ranges
-from planning.addresses.capacity import free_addresses, usable_addresses
 from planning.addresses.pod_addresses import Counted, Pinned, Prefixes
 from planning.cloud.notices import notices
 from planning.cloud.quotas import quotas
 from planning.cloud.security import inner_access_policy, security_rules
+from planning.cloud.vswitch_room import free_addresses, usable_addresses
 from planning.model import ClusterPlan, InterfacePlan
 
 

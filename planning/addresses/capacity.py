@@ -1,4 +1,4 @@
-"""How many pods fit on a node, and how many addresses a vSwitch has left.
+"""How many pods fit on a node, by the addresses of its NICs.
 
 Where pods ask for their addresses (`ClusterPlan.counting`), the scheduler counts them by NIC, and
 the kubelet's `maxPods` is the number of a node's pod addresses plus its host-network pods.
@@ -14,16 +14,11 @@ an address.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Network
+from collections.abc import Iterable
 
 from config.facts.nics import DEFAULT_POD_NIC
-from config.facts.reserved import PREFIX_SIZE
 from config.model import Role
-from config.report import Problem
-from planning.addresses.blocks import usable
 from planning.addresses.canonical import expand
-from planning.cloud.load_balancers import gateways, taken_addresses
 from planning.model import ClusterPlan, InterfacePlan, NodePlan
 from planning.names import DOMAIN, IPV6, pool_name
 
@@ -99,59 +94,3 @@ def advertised_addresses(plan: ClusterPlan, node: NodePlan) -> dict[str, int]:
         address_resource(name): nic.pods.count - extra[name]
         for name, nic in sorted(node.interfaces.items())
     }
-
-
-def usable_addresses(cidr: IPv4Network) -> int:
-    """Number of addresses in a vSwitch that can be assigned."""
-    span = usable(cidr)
-    return max(span.last - span.first + 1, 0)
-
-
-def free_addresses(plan: ClusterPlan) -> dict[str, int]:
-    """The number of free addresses by vSwitch key, without ENIs, gateways and load balancers.
-
-    A reservation for prefixes does not count as free; see `free_prefixes`.
-    """
-    free = {
-        key: usable_addresses(v.cidr)
-        - (0 if v.prefix_reservation is None else v.prefix_reservation.num_addresses)
-        for key, v in plan.network.vswitches.items()
-    }
-    for node in plan.nodes.values():
-        for interface in node.interfaces.values():
-            single = 0 if interface.pods.blocks else interface.pods.count
-            free[interface.vswitch] -= 1 + single
-    for key, taken in taken_addresses(plan).items():
-        free[key] -= taken
-    return free
-
-
-def gateways_have_room(plan: ClusterPlan) -> Iterator[Problem]:
-    """The vSwitches with too few addresses for their gateways and load balancers."""
-    free = free_addresses(plan)
-    for key in taken_addresses(plan):
-        if free[key] < 0:
-            users = [f"{g.path} ({g.kind})" for g in gateways(plan) if key in g.vswitches]
-            vswitch = plan.network.vswitches[key]
-            yield Problem(
-                path=f"network.subnets.{vswitch.subnet}.zones.{vswitch.zone}.cidr",
-                value=str(vswitch.cidr),
-                rule=f"It has {-free[key]} addresses too few for its NICs and {', '.join(users)}. "
-                "An NLB takes three addresses of each of its vSwitches, a CLB and a NAT gateway "
-                "one.",
-                remedy="Write a larger range, or name another subnet for some of them.",
-            )
-
-
-def free_prefixes(plan: ClusterPlan) -> dict[str, int]:
-    """By key of each vSwitch with a reservation: how many /28 prefixes are left in it."""
-    free = {
-        key: v.prefix_reservation.num_addresses // PREFIX_SIZE
-        for key, v in plan.network.vswitches.items()
-        if v.prefix_reservation is not None
-    }
-    for node in plan.nodes.values():
-        for interface in node.interfaces.values():
-            if interface.pods.blocks:
-                free[interface.vswitch] -= len(interface.pods.blocks)
-    return free

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from config.model import ClusterConfig
 from config.report import Problem
-from planning.addresses.capacity import gateways_have_room
 from planning.cloud.gateway_places import gateway_places
 from planning.cloud.security import equal_rules, rules_fit
+from planning.cloud.vswitch_room import gateways_have_room
 from planning.model import ClusterPlan
 from planning.nodes.access_lists import access_lists_have_room
 

@@ -18,8 +18,9 @@ from components.api.pool_api import (
     pool_api,
     shrunk,
 )
-from components.machines.addresses.leaving_addresses import Address, Leaving, leaving
+from components.machines.addresses.leaving_addresses import Leaving, leaving
 from components.machines.draining import SECONDS, drain_seconds
+from config.ranges import Address
 
 _PREVIEW_WITHIN: Final = 3.0
 """Seconds that a preview waits for an answer: a preview must end without a cluster, too."""

@@ -13,7 +13,8 @@ import pulumi
 from components.api.api_access import UnusableKubeconfigError
 from components.api.pool_api import PoolApi, PoolError, pool_api
 from components.machines.addresses.address_guard import AddressesInUseError, release
-from components.machines.addresses.leaving_addresses import Address, Leaving
+from components.machines.addresses.leaving_addresses import Leaving
+from config.ranges import Address
 from planning.addresses.ipv6 import IPV4_BITS
 from planning.names import IPV6
 from planning.transitions.reading import Record

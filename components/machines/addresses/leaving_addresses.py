@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
+from ipaddress import IPv4Network, ip_address
 from typing import Any
 
-Address = IPv4Address | IPv6Address
+from config.ranges import Address
 
 
 @dataclass(frozen=True, kw_only=True)

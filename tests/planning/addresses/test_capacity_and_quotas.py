@@ -10,15 +10,9 @@ import pytest
 from config.model import Role
 from config.report import ConfigError
 from config.stackfile import read_file
-from planning.addresses.capacity import (
-    advertised_addresses,
-    free_addresses,
-    free_prefixes,
-    host_network_pods,
-    pod_capacity,
-    usable_addresses,
-)
+from planning.addresses.capacity import advertised_addresses, host_network_pods, pod_capacity
 from planning.cloud.quotas import quotas
+from planning.cloud.vswitch_room import free_addresses, free_prefixes, usable_addresses
 from planning.model import AddressCounting, ClusterPlan, IPPoolPlan
 from planning.read import plan_from
 from tests.clusters import small
