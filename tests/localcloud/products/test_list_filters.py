@@ -57,7 +57,7 @@ def texts(product: Product, action: str) -> list[str]:
     hints = typing.get_type_hints(request)
     return [
         wire_name(field)
-        for field in dataclasses.fields(request)  # type: ignore[arg-type]  # a dataclass
+        for field in dataclasses.fields(request)  # a dataclass
         if hints[field.name] in {str, str | None}
     ]
 
