@@ -1,5 +1,12 @@
 """The program: read the stack, plan the cluster, build it, show it."""
 
+import gc
+
+# All modules live until the end of the run, so no search for cycles is needed while they are
+# imported. `search_cycles_seldom` turns the search on again.
+gc.disable()
+
+# ruff: noqa: E402 - the imports are what must not be searched
 import pulumi
 
 from components.cluster import Cluster, ClusterArgs

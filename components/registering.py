@@ -53,6 +53,7 @@ def search_cycles_seldom() -> None:
     """
     gc.freeze()
     gc.set_threshold(_ALLOCATIONS, *gc.get_threshold()[1:])
+    gc.enable()
 
 
 def drop_debug_messages() -> None:

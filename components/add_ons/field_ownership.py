@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import httpx
 import pulumi
 
-from components.api.api_access import UnusableKubeconfigError, api_client
+from components.api.api_access import UnusableKubeconfigError, api_client, request_errors
 from config.facts.field_managers import CREATORS
+
+if TYPE_CHECKING:
+    import httpx
 
 _ANSWER_WITHIN: Final = 10.0
 _ATTEMPTS: Final = 5
@@ -40,7 +42,7 @@ def ownership_hook(
         try:
             async with api_client(text, within=_ANSWER_WITHIN) as client:
                 await hand_over(client, path, manager)
-        except (UnusableKubeconfigError, httpx.HTTPError) as error:
+        except (UnusableKubeconfigError, request_errors()) as error:
             pulumi.log.info(
                 f"{args.name}: its fields still belong to the manager that created it ({error}). "
                 "If the preview of the first change of a port is refused, run "

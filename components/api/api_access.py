@@ -11,11 +11,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import httpx
 import yaml
+
+if TYPE_CHECKING:
+    # Imported by the first client: most previews open none.
+    import httpx
 
 
 class UnusableKubeconfigError(ValueError):
@@ -76,6 +79,8 @@ async def api_client(kubeconfig: str, *, within: float) -> AsyncIterator[httpx.A
 
     Raises `UnusableKubeconfigError` as `access_of` does.
     """
+    import httpx
+
     access = access_of(kubeconfig)
 
     async def name_server(request: httpx.Request) -> None:
@@ -93,6 +98,13 @@ async def api_client(kubeconfig: str, *, within: float) -> AsyncIterator[httpx.A
         trust_env=not access.is_local,
     ) as client:
         yield client
+
+
+def request_errors() -> type[httpx.HTTPError]:
+    """The class of what a client raises for a request without an answer, for an `except`."""
+    import httpx
+
+    return httpx.HTTPError
 
 
 def _named(document: Mapping[str, Any], kind: str, name: str) -> Mapping[str, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
+if TYPE_CHECKING:
+    import httpx
 
 
 def document_of(answer: httpx.Response, *, error: type[Exception]) -> Any:  # noqa: ANN401 - JSON

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import httpx
-
-from components.api.api_access import api_client
+from components.api.api_access import api_client, request_errors
 from components.api.api_answers import document_of, message_of
+
+if TYPE_CHECKING:
+    import httpx
 
 ROLLING: Final = "spiderpool-alicloud.io/rolling"
 """Annotation of a Node that a roll-out has cordoned."""
@@ -332,7 +333,7 @@ class ClusterApi:
         while True:
             try:
                 return await self._client.request(method, path, **more)
-            except httpx.HTTPError as error:
+            except request_errors() as error:
                 if time.monotonic() - began >= self._patience:
                     raise ClusterError(f"{type(error).__name__} {error}".strip()) from error
             await asyncio.sleep(_AGAIN_AFTER)

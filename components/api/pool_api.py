@@ -8,17 +8,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import httpx
-
-from components.api.api_access import api_client
+from components.api.api_access import api_client, request_errors
 from components.api.api_answers import document_of, failure_of, message_of
 from components.waiting import wait_until
 from config.facts.field_managers import CREATORS
 from config.ranges import Address
 from planning.addresses.canonical import holds, without
 from planning.spiderpool.chart import API_VERSION
+
+if TYPE_CHECKING:
+    import httpx
 
 FIELD_MANAGER: Final = "pulumi-kubernetes"
 """The field manager under which Pulumi's provider creates objects. Its updates take over
@@ -120,7 +121,7 @@ class PoolApi:
     async def _send(self, method: str, path: str, **more: Any) -> httpx.Response:  # noqa: ANN401
         try:
             return await self._client.request(method, path, **more)
-        except httpx.HTTPError as error:
+        except request_errors() as error:
             raise PoolError(f"{type(error).__name__} {error}".strip()) from error
 
 

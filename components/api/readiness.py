@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import httpx
 import pulumi
 
-from components.api.api_access import api_client
+from components.api.api_access import api_client, request_errors
 from components.api.durations import seconds_from_environment
 from components.waiting import wait_until
+
+if TYPE_CHECKING:
+    import httpx
 
 READY_SECONDS: Final = "SPIDERPOOL_ALICLOUD_READY_SECONDS"
 """Environment variable: seconds that a machine, or the first API server, may take to be ready."""
@@ -66,7 +68,7 @@ async def _ask(client: httpx.AsyncClient) -> str | None:
     for path in _QUESTIONS:
         try:
             answer = await client.get(path)
-        except httpx.HTTPError as error:
+        except request_errors() as error:
             return f"{path}: {type(error).__name__} {error}".strip()
         if answer.status_code != HTTPStatus.OK:
             return f"{path}: HTTP {answer.status_code}"

@@ -24,7 +24,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from operations.failure import ExitCode, OperationError
 from operations.secrets.pki import Entropy, make_webhook
-from planning.nodes.secrets import ClusterSecrets, authorities, signed
+from planning.nodes.key_pairs import authorities, signed
+from planning.nodes.secrets import ClusterSecrets
 
 HANDED_OVER_WITHIN: Final = timedelta(minutes=3)
 """From a changed Secret to the files of a pod: a kubelet syncs its pods every 60 to 90 s."""

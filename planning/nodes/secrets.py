@@ -13,15 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
-)
-
 TOKEN_PATTERN: Final = re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}")
 """A bootstrap token in kubeadm's form: id, dot, secret."""
 
@@ -187,33 +178,18 @@ def _shape_problems(document: Mapping[str, object]) -> list[str]:
 
 
 def _content_problems(secrets: ClusterSecrets) -> list[str]:
-    problems: list[str] = []
+    # Its library takes time, and a stack of somebody else's cluster has no secrets.
+    from planning.nodes.key_pairs import key_problems  # noqa: PLC0415
+
     pairs: dict[str, KeyPair] = {key: getattr(secrets, name) for key, name in _PAIRS.items()}
     if secrets.webhook_next is not None:
         pairs[_NEXT] = secrets.webhook_next
-    certificates = {
-        key: _certificate(pair.certificate, f"{key}.certificate", problems)
-        for key, pair in pairs.items()
-    }
-    for key, pair in pairs.items():
-        certificate = certificates[key]
-        public = _public_half(pair.key, f"{key}.key", problems)
-        if certificate and public and _der(certificate.public_key()) != public:
-            problems.append(f"`{key}.key` is not the key of `{key}.certificate`")
-    _check_issuer("admin", certificates["admin"], "ca", certificates["ca"], problems)
-    try:
-        webhook_cas = authorities(secrets.webhook_ca)
-    except ValueError:
-        problems.append("`webhookCa` is not a PEM certificate")
-    else:
-        for key in ("webhook", _NEXT):
-            signer = next(
-                (ca for ca in webhook_cas if signed(certificates.get(key), ca)), webhook_cas[0]
-            )
-            _check_issuer(key, certificates.get(key), "webhookCa", signer, problems)
-    own = _public_half(secrets.service_account_key, "serviceAccountKey", problems)
-    if own and own != _public_key(secrets.service_account_public_key):
-        problems.append("`serviceAccountPublicKey` is not the public half of `serviceAccountKey`")
+    problems = key_problems(
+        {key: (pair.certificate, pair.key) for key, pair in pairs.items()},
+        webhooks=("webhook", _NEXT),
+        webhook_ca=secrets.webhook_ca,
+        service_account=(secrets.service_account_public_key, secrets.service_account_key),
+    )
     if not TOKEN_PATTERN.fullmatch(secrets.bootstrap_token):
         problems.append("`bootstrapToken` is not six and sixteen of [a-z0-9] with a dot between")
     names = secrets.encryption_keys
@@ -223,64 +199,3 @@ def _content_problems(secrets: ClusterSecrets) -> list[str]:
             "number"
         )
     return problems
-
-
-def _certificate(pem: str, name: str, problems: list[str]) -> x509.Certificate | None:
-    try:
-        return x509.load_pem_x509_certificate(pem.encode())
-    except ValueError:
-        problems.append(f"`{name}` is not a PEM certificate")
-        return None
-
-
-def _public_half(pem: str, name: str, problems: list[str]) -> bytes | None:
-    try:
-        key = load_pem_private_key(pem.encode(), password=None)
-    except (ValueError, TypeError):
-        problems.append(f"`{name}` is not a PEM private key without a password")
-        return None
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        problems.append(f"`{name}` is not an ECDSA key")
-        return None
-    return _der(key.public_key())
-
-
-def _public_key(pem: str) -> bytes | None:
-    try:
-        key = load_pem_public_key(pem.encode())
-    except ValueError:
-        return None
-    return _der(key)
-
-
-def _der(key: object) -> bytes:
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        return b""
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-def _check_issuer(
-    name: str,
-    certificate: x509.Certificate | None,
-    ca_name: str,
-    ca: x509.Certificate | None,
-    problems: list[str],
-) -> None:
-    if certificate is not None and ca is not None and not signed(certificate, ca):
-        problems.append(f"`{name}.certificate` was not signed by `{ca_name}`")
-
-
-def authorities(bundle: str) -> list[x509.Certificate]:
-    """The CAs of a PEM bundle, in its order, at least one. Raises ValueError if it is not PEM."""
-    return x509.load_pem_x509_certificates(bundle.encode())
-
-
-def signed(certificate: x509.Certificate | None, ca: x509.Certificate) -> bool:
-    """Whether the CA signed the certificate itself."""
-    if certificate is None:
-        return False
-    try:
-        certificate.verify_directly_issued_by(ca)
-    except Exception:  # noqa: BLE001  # the library raises InvalidSignature, TypeError, ValueError
-        return False
-    return True

@@ -22,7 +22,8 @@ from operations.secrets.rotation import (
     trust_both,
     trust_the_new,
 )
-from planning.nodes.secrets import ClusterSecrets, authorities
+from planning.nodes.key_pairs import authorities
+from planning.nodes.secrets import ClusterSecrets
 from planning.spiderpool.chart import chart_values
 from tests.engine.spiderpool.cluster import DRY, GROUP, POOLS, Judge, helm, thing
 from tests.localcloud.machines.fake_cloud import until

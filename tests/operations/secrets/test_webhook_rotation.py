@@ -27,7 +27,8 @@ from operations.secrets.rotation import (
     trust_both,
     trust_the_new,
 )
-from planning.nodes.secrets import ClusterSecrets, authorities, dump_secrets, parse_secrets
+from planning.nodes.key_pairs import authorities
+from planning.nodes.secrets import ClusterSecrets, dump_secrets, parse_secrets
 from planning.nodes.user_data import user_data
 from planning.spiderpool.chart import webhook_certificates
 from tests.clusters import fake_secrets

@@ -7,8 +7,8 @@ one of the machines that run then. All three are drawn with a seed. An `up` coun
 at which a machine runs. The machine is stopped by force, as a power cut would stop it; its disk
 stays. The run continues until it ends by itself. Then follows `pulumi up`, as in the runbooks. With
 `--keep FILE` each result is written at once, and a later call continues with the rest.
-`--point NUMBER` chooses points. `--at-once 2` drills in two clouds at the same time, because a drill
-mostly waits.
+`--point NUMBER` chooses points. `--at-once 2` drills in two clouds at the same time, because a
+drill mostly waits.
 """
 
 from __future__ import annotations
