@@ -29,8 +29,8 @@ Edit = Callable[[dict[str, Any]], None]
 def refused(calls: Iterable[Mapping[str, Any]], policy: str) -> list[str]:
     """Calls that a RAM user with this policy alone would be refused."""
     may = allowed(policy) | OF_EVERYBODY
-    made = {(str(call["product"]).capitalize(), str(call["action"])) for call in calls}
-    return [f"{product}:{action}" for product, action in sorted(made - may)]
+    sent = {(str(call["product"]).capitalize(), str(call["action"])) for call in calls}
+    return [f"{product}:{action}" for product, action in sorted(sent - may)]
 
 
 def larger_disks(cluster: dict[str, Any]) -> None:

@@ -197,6 +197,6 @@ def test_the_only_control_plane_is_not_upgraded_by_a_run() -> None:
 
 def test_a_refusal_runs_nothing() -> None:
     started = cluster(versions=dict.fromkeys((*PLANES, *WORKERS), "1.33.1"), configured="1.33.1")
-    with pytest.raises(OperationError, match="minors are taken one at a time"):
+    with pytest.raises(OperationError, match="Minors are taken one at a time"):
         go(started, plan())
     assert started.did == []

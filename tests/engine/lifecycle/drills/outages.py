@@ -309,7 +309,11 @@ def disk_full(cycle: LifeCycle) -> DrillResult:
         cycle.cluster["nodePools"]["masters"]["etcdDisk"] = {"size": LARGER}
         cycle.write()
         done = cycle.cloud.pulumi(
-            *("up", "--yes", "--skip-preview", "--suppress-progress", "--suppress-outputs"),
+            "up",
+            "--yes",
+            "--skip-preview",
+            "--suppress-progress",
+            "--suppress-outputs",
             env={READY_SECONDS: str(IMPATIENT)},
         )
         assert _size_of_disk(cycle) == LARGER, done.transcript
