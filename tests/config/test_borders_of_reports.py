@@ -112,6 +112,12 @@ def test_the_address_of_an_eip_is_public() -> None:
     assert "network.nat.eipAddress" in paths
 
 
+def test_the_address_of_a_local_clouds_eip_is_a_loopback_address() -> None:
+    nat = {"id": "ngw-bp1example", "eipId": "eip-bp1example", "eipAddress": "127.66.0.1"}
+    cloud = {"endpoint": "127.0.0.1:18443"}
+    assert _problems(small({"network": {"nat": nat}, "cloud": cloud})) == ()
+
+
 def test_a_type_for_arm_is_not_mistaken_for_one_of_another_architecture() -> None:
     remedies = [p.remedy for p in _problems(_workers(instanceType="ecs.g8y.xlarge"))]
     assert not any("Did you mean" in remedy for remedy in remedies)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from ipaddress import IPv4Network, collapse_addresses
+from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 from itertools import combinations
 
 from config.facts.ports import API_SERVER, HIGHEST_PORT, SSH
@@ -246,15 +246,20 @@ def nat_is_complete(config: ClusterConfig) -> Iterator[Problem]:
             rule="The cloud chooses the address of an EIP that this program creates.",
             remedy="Leave it out, or name the EIP that has it by eipId.",
         )
-    if nat.eip_address is not None and any(
-        nat.eip_address in block for block in (*PRIVATE, *NOT_IN_A_VPC)
-    ):
+    if nat.eip_address is not None and not _is_public(nat.eip_address, config):
         yield Problem(
             path="network.nat.eipAddress",
             value=str(nat.eip_address),
             rule="This is a private or a reserved address, and an EIP has a public one.",
             remedy="Write the public address of the EIP.",
         )
+
+
+def _is_public(address: IPv4Address, config: ClusterConfig) -> bool:
+    """Whether an EIP may have the address. Those of the local cloud are loopback addresses."""
+    if config.cloud.endpoint is not None and address.is_loopback:
+        return True
+    return not any(address in block for block in (*PRIVATE, *NOT_IN_A_VPC))
 
 
 def nat_subnet_exists(config: ClusterConfig) -> Iterator[Problem]:

@@ -148,11 +148,24 @@ class _Surroundings:
             return self._gateway(name, thing)
         if name not in self.created:
             urn = _urn(thing.type, f"{self.name}-{name}")
-            inputs = self.plugin.check(urn, self.resolve(thing.properties))
+            inputs = self.plugin.check(urn, self._named(thing.properties, name))
             self.created[name] = (urn, self.plugin.create(urn, inputs))
             for follower in thing.followed_by:
                 self._thing(follower)
         return self.created[name][1]
+
+    def _named(self, properties: Mapping[str, Any], thing: str) -> dict[str, Any]:
+        """The properties of a thing. One of several has its number in its name, and as index.
+
+        Names of access control lists are unique in a region, and a listener's lists have different
+        entries.
+        """
+        number = thing[len(thing.rstrip("0123456789")) :]
+        resolved: dict[str, Any] = self.resolve(properties, int(number or 9))
+        return {
+            key: f"{value}{number}" if properties[key] == "${name}" else value
+            for key, value in resolved.items()
+        }
 
     def _certificate(self, name: str, thing: Certificate) -> Resource:
         if name not in self.certificates:

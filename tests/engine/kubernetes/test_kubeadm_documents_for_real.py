@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from planning.nodes.kubeadm import DISCOVERY
+from planning.nodes.kubeadm import DISCOVERY, TOKEN
 from tests.planning.documents import ROOT, Booted, booted, every_node, stack_plan
 
 pytestmark = pytest.mark.engine
@@ -39,9 +40,11 @@ def run(kubeadm: Path, *arguments: str | Path) -> subprocess.CompletedProcess[st
 def filled(machine: Booted, template: str, folder: Path, replaced: Mapping[str, str]) -> Path:
     """A template as its machine fills it, with the file by which a joining machine discovers."""
     discovery = folder / "kubeadm-discovery.yaml"
-    discovery.write_text(machine.files.get(DISCOVERY, ""), encoding="utf-8")
+    discovery.write_text(machine.files[DISCOVERY], encoding="utf-8")
+    token = re.search(r"""token: ['"]?([a-z0-9.]+)""", machine.files[DISCOVERY])
+    assert token is not None
     text = machine.files[template].replace("@PROVIDER_ID@", "cn-hangzhou.i-bp1a")
-    for old, new in {DISCOVERY: str(discovery), **replaced}.items():
+    for old, new in {DISCOVERY: str(discovery), TOKEN: token[1], **replaced}.items():
         text = text.replace(old, new)
     path = folder / "kubeadm.yaml"
     path.write_text(text, encoding="utf-8")
