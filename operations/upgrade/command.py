@@ -42,7 +42,10 @@ def upgrade_stack(
             arguments=() if config_file is None else ("--config-file", str(config_file)),
         )
         upgrade = _planned(upgrader)
-        console.print(_table(stack, upgrade))
+        if upgrade.steps:
+            console.print(_table(stack, upgrade))
+        else:
+            console.print(f"{stack} runs the versions of its stack file.", soft_wrap=True)
         if go:
             _go(upgrader, upgrade, Progress(console=console))
     return upgrade
@@ -81,10 +84,7 @@ def _go(upgrader: Upgrader, upgrade: Upgrade, progress: Progress) -> None:
 
 
 def _table(stack: str, upgrade: Upgrade) -> Table:
-    title = f"Upgrade of {stack}"
-    if not upgrade.steps:
-        title = f"{stack} runs the versions of its stack file"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title=f"Upgrade of {stack}", title_justify="left", box=box.SIMPLE_HEAD)
     for column in ("step", "what", "target", "from", "to"):
         table.add_column(column, overflow="fold")
     for number, step in enumerate(upgrade.steps, start=1):

@@ -25,9 +25,16 @@ IMAGE = "ubuntu_24_04_x64_20G_alibase_20270101.vhd"
 Restored = Callable[[str], "contextlib.AbstractContextManager[LightCloud]"]
 
 THREE_PLANES: list[Step] = [
+    ("create", "AnnotationGuard", "zones"),
     *(("create", "MachineGeneration", f"zones-m-{n}") for n in range(3)),
     ("create", "Stash", "zones-creation-ends"),
     ("create", "Stash", "zones-first-identities"),
+    ("create", "ValidatingAdmissionPolicy", "zones-annotations-ValidatingAdmissionPolicy"),
+    (
+        "create",
+        "ValidatingAdmissionPolicyBinding",
+        "zones-annotations-ValidatingAdmissionPolicyBinding",
+    ),
     ("delete", "Ipv6Gateway", "zones"),
     ("delete", "SecurityGroupRule", "zones-api-load-balancer"),
     ("delete", "SecurityGroupRule", "zones-members"),
@@ -35,13 +42,21 @@ THREE_PLANES: list[Step] = [
     ("update", "kubernetes", "zones"),
 ]
 """A stack whose NAT gateway has a subnet of its own. The two rules were from the group itself and
-from the addresses of load balancers; the IPv6 gateway was made for nobody."""
+from the addresses of load balancers; the IPv6 gateway was made for nobody. The policy keeps the
+annotations of Nodes with administrators."""
 
 ONE_PLANE: list[Step] = [
+    ("create", "AnnotationGuard", "guide"),
     ("create", "MachineGeneration", "guide-master"),
     ("create", "Stash", "guide-creation-ends"),
     ("create", "Stash", "guide-first-identities"),
     ("create", "Switch", "guide-gateways-cn-hangzhou-i"),
+    ("create", "ValidatingAdmissionPolicy", "guide-annotations-ValidatingAdmissionPolicy"),
+    (
+        "create",
+        "ValidatingAdmissionPolicyBinding",
+        "guide-annotations-ValidatingAdmissionPolicyBinding",
+    ),
     ("delete", "Ipv6Gateway", "guide"),
     ("delete", "SecurityGroupRule", "guide-members"),
     ("update", "MachineGeneration", "guide-worker"),
