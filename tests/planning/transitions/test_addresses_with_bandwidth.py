@@ -51,6 +51,4 @@ def test_the_remedy_is_three_runs() -> None:
         dual_stack(addresses=3, egress=False),
         after,
     )
-    assert all(
-        isinstance(transition(*pair), Accepted) for pair in zip(runs, runs[1:], strict=False)
-    )
+    assert all(isinstance(transition(*pair), Accepted) for pair in pairwise(runs))
