@@ -87,10 +87,12 @@ words:
 processes: $(STAMP) ## Tests that start and kill programs hundreds of times.
 	$(BIN)/pytest -m process -n auto -q
 
+# For other tracebacks pytest parses modules, which Python 3.11 may fail at while another thread does
+# the same (https://github.com/python/cpython/issues/106905), and then the whole run ends.
 .PHONY: test
 test: check processes ## Everything there is: check, programs that are killed, the engine tier.
 	$(BIN)/python -m toolchain ensure
-	$(BIN)/pytest -m engine -n 3 --dist loadgroup -q --durations=25
+	$(BIN)/pytest -m engine -n 3 --dist loadgroup -q --durations=25 --tb=native
 	@echo "make test: $(TOOK)"
 
 .PHONY: nightly

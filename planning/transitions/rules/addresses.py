@@ -72,6 +72,7 @@ def check_addresses(before: Record, after: Record, cluster: Cluster) -> Part:
     refusals = [
         *_taken_twice(before, after),
         *abridged(_kinds(before, after)),
+        *abridged(_with_bandwidth(before, after)),
         *abridged(_room(before, after)),
         *_in_use(lost | undrained, cluster),
     ]
@@ -272,6 +273,31 @@ def _kinds(before: Record, after: Record) -> Iterator[Refusal]:
                 "which pods have them.",
                 remedy=f"Write podAddresses: {count}, or make a smaller pool and take this "
                 "one out afterwards.",
+            )
+
+
+def _with_bandwidth(before: Record, after: Record) -> Iterator[Refusal]:
+    """Addresses whose IPv6 twins have public bandwidth.
+
+    The engine changes ENIs first and deletes last. The cloud keeps an IPv6 address that has
+    bandwidth (VPC, ReleaseIpv6Address: DependencyViolation.Ipv6InternetBandwidth), or takes the
+    bandwidth with it; then the deletion fails, because the provider does not accept that the
+    bandwidth is gone (resource_alicloud_vpc_ipv6_internet_bandwidth.go of 1.285.0).
+    """
+    if not before.section("network", "ipv6", "egress"):
+        return
+    for name, nic, one, other in _kept(before, after):
+        if gone := one.addresses - other.addresses:
+            yield Refusal(
+                path=f"nodePools.{after.nodes[name].pool}.interfaces.{nic}.podAddresses",
+                value=str(other.pods.count),
+                rule=f"{nic} of {name} keeps {', '.join(_ranges(gone))} while their IPv6 addresses "
+                "have public bandwidth (network.ipv6.egress).",
+                reason="A NIC gives up its addresses before the run deletes their bandwidth, and "
+                "the cloud refuses one of the two.",
+                remedy=f"Write podAddresses: {one.pods.count} for {nic} and network.ipv6.egress: "
+                "false, and run `pulumi up`. Then write the new number, and egress: true again. "
+                "Pods have no IPv6 to the internet in the meantime.",
             )
 
 
