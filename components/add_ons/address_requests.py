@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-from pulumi_kubernetes.apiextensions import CustomResource
 
 from components.add_ons.manifests import from_manifest
 from planning.model import ClusterPlan
-from planning.spiderpool.address_requests import API_VERSION, manifests
+from planning.spiderpool.address_requests import manifests
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,28 +51,13 @@ class AddressRequests(pulumi.ComponentResource):
         args: AddressRequestsArgs,
         needs: list[pulumi.Resource],
     ) -> pulumi.Resource:
-        kind = str(manifest["kind"])
-        logical = f"{name}-addresses-{kind}"
-        options = pulumi.ResourceOptions(
-            parent=self,
-            provider=args.provider,
-            depends_on=needs,
-            deleted_with=args.ends_with,
+        return from_manifest(
+            f"{name}-addresses-{manifest['kind']}",
+            manifest,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                provider=args.provider,
+                depends_on=needs,
+                deleted_with=args.ends_with,
+            ),
         )
-        if manifest["apiVersion"] != API_VERSION:
-            return from_manifest(logical, manifest, opts=options)
-        # The SDK has no class for the mutating policy's stable version.
-        return CustomResource(
-            logical,
-            api_version=API_VERSION,
-            kind=kind,
-            metadata=dict(_map(manifest["metadata"])),
-            spec=manifest["spec"],
-            opts=options,
-        )
-
-
-def _map(value: object) -> Mapping[str, object]:
-    if not isinstance(value, Mapping):
-        raise TypeError("the metadata of a manifest is not an object")
-    return value

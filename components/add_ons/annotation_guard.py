@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-from pulumi_kubernetes.apiextensions import CustomResource
 
-from planning.nodes.annotation_guard import API_VERSION, manifests
+from components.add_ons.manifests import from_manifest
+from planning.nodes.annotation_guard import manifests
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +32,9 @@ class AnnotationGuard(pulumi.ComponentResource):
         super().__init__("spiderpool-alicloud:annotation_guard:AnnotationGuard", name, {}, opts)
         needs: list[pulumi.Resource] = []
         for manifest in manifests():
-            metadata = manifest["metadata"]
-            if not isinstance(metadata, Mapping):
-                raise TypeError("the metadata of a manifest is not an object")
-            resource = CustomResource(
+            resource = from_manifest(
                 f"{name}-annotations-{manifest['kind']}",
-                api_version=API_VERSION,
-                kind=str(manifest["kind"]),
-                metadata=dict(metadata),
-                spec=manifest["spec"],
+                manifest,
                 opts=pulumi.ResourceOptions(
                     parent=self,
                     provider=args.provider,

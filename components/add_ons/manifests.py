@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import pulumi
+from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.rbac import v1 as rbac
+
+from planning.cel import API_VERSION
 
 _KINDS: Mapping[str, Callable[..., pulumi.CustomResource]] = {
     "ClusterRole": rbac.ClusterRole,
@@ -30,6 +34,9 @@ def from_manifest(
     """
     kind = str(manifest["kind"])
     make = _KINDS.get(kind)
+    if manifest["apiVersion"] == API_VERSION:
+        # The SDK has no class for the mutating policy's stable version.
+        make = partial(CustomResource, api_version=API_VERSION, kind=kind)
     if make is None:
         raise NotImplementedError(f"no resource class for a manifest of kind {kind}")
     fields = {

@@ -7,9 +7,10 @@ this right, and often run on every worker.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
+from planning.cel import API_VERSION, Manifest, cel_text, cel_variable
 from planning.names import DOMAIN
 from planning.nodes.machine import (
     BACK_UP,
@@ -29,7 +30,6 @@ from planning.nodes.machine import (
     UNIT_SCHEMA,
 )
 
-API_VERSION: Final = "admissionregistration.k8s.io/v1"
 NAME: Final = f"node-annotations.{DOMAIN}"
 """Name of the policy and of its binding."""
 ORDERS: Final = (BACK_UP, FORGET_MEMBERS, LEAVE_ETCD, RENEW_CERTIFICATES, SETTINGS)
@@ -49,8 +49,6 @@ ANSWERS: Final = (
     UNIT_SCHEMA,
 )
 """What a unit writes, and the program and other machines believe."""
-
-Manifest = Mapping[str, object]
 
 
 def manifests() -> tuple[Manifest, Manifest]:
@@ -73,15 +71,11 @@ def manifests() -> tuple[Manifest, Manifest]:
                 ]
             },
             "variables": [
-                {
-                    "name": "earlier",
-                    "expression": "oldObject == null ? {} : "
-                    "oldObject.metadata.?annotations.orValue({})",
-                },
-                {
-                    "name": "annotations",
-                    "expression": "object.metadata.?annotations.orValue({})",
-                },
+                cel_variable(
+                    "earlier",
+                    "oldObject == null ? {} : oldObject.metadata.?annotations.orValue({})",
+                ),
+                cel_variable("annotations", "object.metadata.?annotations.orValue({})"),
             ],
             "validations": [
                 {
@@ -119,7 +113,7 @@ _BY_AN_ADMINISTRATOR: Final = (
 
 
 def _unchanged(names: Sequence[str]) -> str:
-    listed = ", ".join(f"'{name}'" for name in names)
+    listed = ", ".join(map(cel_text, names))
     return f"[{listed}].all(name, variables.annotations[?name] == variables.earlier[?name])"
 
 

@@ -18,9 +18,9 @@ from typing import Final
 
 from config.facts.nics import DEFAULT_POD_NIC
 from planning.addresses.capacity import address_resource
+from planning.cel import API_VERSION, Manifest, cel_text, cel_variable
 from planning.model import AddressCounting, ClusterPlan
 from planning.names import DOMAIN, SPIDERPOOL_NAMESPACE, multus_name
-from planning.spiderpool.cel import Manifest, cel_text, cel_variable
 from planning.spiderpool.network_annotations import (
     DEFAULT_NETWORK,
     NETWORKS,
@@ -32,7 +32,6 @@ from planning.spiderpool.network_annotations import (
 )
 from planning.spiderpool.network_choice import NETWORK_LABEL, choice_variables
 
-API_VERSION: Final = "admissionregistration.k8s.io/v1"
 NAME: Final = f"addresses.{DOMAIN}"
 """Name of all objects: the policies, their bindings, the role and its binding."""
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from planning.cel import Manifest, cel_text, cel_variable
 from planning.names import SPIDERPOOL_NAMESPACE
-from planning.spiderpool.cel import Manifest, cel_text, cel_variable
 
 DEFAULT_NETWORK: Final = "v1.multus-cni.io/default-network"
 NETWORKS: Final = "k8s.v1.cni.cncf.io/networks"

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from config.facts.nics import DEFAULT_POD_NIC
+from planning.cel import Manifest, cel_text, cel_variable
 from planning.model import AddressCounting
 from planning.names import DOMAIN
-from planning.spiderpool.cel import Manifest, cel_text, cel_variable
 
 NETWORK_LABEL: Final = f"{DOMAIN}/network"
 """Label of a namespace: the NIC for those of its pods that choose no network."""

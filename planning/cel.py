@@ -1,8 +1,11 @@
-"""Texts and variables of the CEL in admission policies."""
+"""Admission policies: their API version, and the texts and variables of their CEL."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
+
+API_VERSION: Final = "admissionregistration.k8s.io/v1"
 
 Manifest = Mapping[str, object]
 
