@@ -59,13 +59,12 @@ def changes(node: Object, state: NodeState) -> Iterator[tuple[str, ...]]:
     labels = [f"{k}={v}" for k, v in sorted(state.labels.items()) if present.get(k) != v]
     if labels:
         yield ("label", "--overwrite", "node", name, *labels)
-    tainted = {
-        (t["key"], t.get("value", ""), t["effect"]) for t in node["spec"].get("taints") or ()
-    }
-    taints = [
-        f"{t['key']}={t.get('value', '')}:{t['effect']}"
-        for t in state.taints
-        if (t["key"], t.get("value", ""), t["effect"]) not in tainted
-    ]
+    tainted = {_taint(taint) for taint in node["spec"].get("taints") or ()}
+    taints = [word for word in map(_taint, state.taints) if word not in tainted]
     if taints:
         yield ("taint", "--overwrite", "node", name, *taints)
+
+
+def _taint(taint: Mapping[str, str]) -> str:
+    """A taint as `kubectl taint` has it."""
+    return f"{taint['key']}={taint.get('value', '')}:{taint['effect']}"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from operations.failure import ExitCode, OperationError
+from operations.json_texts import texts_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +131,7 @@ def run_of(events: Iterable[Mapping[str, Any]]) -> Run:
                 components.add(urn)
             if new.get("id"):
                 ids[str(new["id"])] = urn
-            inputs[urn] = frozenset(_strings(new.get("inputs")))
+            inputs[urn] = frozenset(texts_in(new.get("inputs")))
             if name == "resourcePreEvent":
                 begun.setdefault(key, (now, metadata))
             elif key in begun:
@@ -153,18 +154,6 @@ def _message(event: object) -> str:
     if not isinstance(event, Mapping) or event.get("severity") not in _REPORTED:
         return ""
     return str(event.get("message") or "").strip().partition("\n")[0]
-
-
-def _strings(value: object) -> Iterator[str]:
-    """Every text in a JSON value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from _strings(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _strings(part)
 
 
 def _metadata(event: object) -> Mapping[str, Any] | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from config.facts.resource_types import INSTANCE
 from operations.engine.pulumi_stack import pending_operation
+from operations.json_texts import texts_in
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _VPC = "alicloud:vpc/network:Network"
@@ -51,7 +52,7 @@ class StackState:
             id_ = str(resource.get("id") or "")
             if id_:
                 ids.add((str(resource.get("type", "")), id_))
-            for text in _texts((id_, resource.get("inputs"))):
+            for text in texts_in((id_, resource.get("inputs"))):
                 words.update(_WORD.findall(text))
         return cls(
             words=frozenset(words),
@@ -92,14 +93,3 @@ class StackState:
 def _items(value: object) -> Sequence[Mapping[str, object]]:
     items = value if isinstance(value, list) else []
     return [item for item in items if isinstance(item, Mapping)]
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _texts(item)

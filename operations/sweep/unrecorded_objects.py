@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from operations.json_texts import texts_in
 from operations.sweep.interrupted import RELEASE, Creation, Object
 
 _KUBERNETES: Final = "kubernetes:"
@@ -41,7 +42,7 @@ def unrecorded_creations(
         creation = Creation(resource=resource)
         missing = sorted(set(_references(resource)) - urns)
         reason = None
-        if _MASKED in _texts(resource.get("inputs")):
+        if _MASKED in texts_in(resource.get("inputs")):
             reason = "it has a secret, which a preview does not show"
         elif missing:
             reason = f"the state does not have {missing[0].rpartition('::')[2]} yet"
@@ -82,14 +83,3 @@ def _references(resource: Mapping[str, Any]) -> Iterator[str]:
         # URN and id.
         yield str(resource["provider"]).rpartition("::")[0]
     yield from map(str, resource.get("dependencies") or ())
-
-
-def _texts(value: object) -> set[str]:
-    if isinstance(value, str):
-        return {value}
-    items: list[object] = []
-    if isinstance(value, Mapping):
-        items = list(value.values())
-    elif isinstance(value, list):
-        items = value
-    return {text for item in items for text in _texts(item)}
