@@ -136,6 +136,19 @@ class Filter:
         return counts(self._apply(f"list counters table bridge {_TABLE}\n"))
 
 
+def on_change(apply: Apply) -> Callable[[str], None]:
+    """Return a function that applies a script unless it is the last one that was applied."""
+    applied = ""
+
+    def apply_changed(script: str) -> None:
+        nonlocal applied
+        if script != applied:
+            apply(script)
+            applied = script
+
+    return apply_changed
+
+
 def nft(command: tuple[str, ...]) -> Apply:
     """Return a function that runs the nft of `command` with a script."""
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from ipaddress import IPv6Address
 from typing import Final
 
-from localcloud.machines.network.filter import Apply
+from localcloud.machines.network.filter import Apply, on_change
 from localcloud.machines.network.translation import LINK
 
 TABLE: Final = "ipv6_gateway"
@@ -47,13 +47,9 @@ class Ipv6Gateway:
     """The IPv6 gateway of one VPC. Its calls block."""
 
     def __init__(self, apply: Apply) -> None:
-        self._apply = apply
-        self._applied = ""
+        self._apply = on_change(apply)
         self.follow(())
 
     def follow(self, public: Iterable[str]) -> None:
         """Let exactly these addresses pass from now on."""
-        script = table(public)
-        if script != self._applied:
-            self._apply(script)
-            self._applied = script
+        self._apply(table(public))

@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Final, Self
 
 from localcloud.machines.control import Instance
-from localcloud.machines.network.filter import Apply
+from localcloud.machines.network.filter import Apply, on_change
 
 TABLE: Final = "translation"
 LINK: Final = "internet"
@@ -95,13 +95,9 @@ class Translations:
     """The translations of one VPC. Its calls block."""
 
     def __init__(self, apply: Apply) -> None:
-        self._apply = apply
-        self._applied = ""
+        self._apply = on_change(apply)
         self.follow(())
 
     def follow(self, translations: Iterable[Translation]) -> None:
         """Translate by these from now on; connections keep the address that they have."""
-        script = table(translations)
-        if script != self._applied:
-            self._apply(script)
-            self._applied = script
+        self._apply(table(translations))
