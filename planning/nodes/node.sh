@@ -235,7 +235,7 @@ if any(part | counts != part for part in parts):
     print(json.dumps(node))
 '
 advertise() {
-  local lines=$node nic answer changed
+  local lines='' nic answer changed
   # Pools before pods: a pod that takes an address in between is then among the pods.
   for nic in $NICS; do
     answer=$(api get --raw "$SPIDERPOOL/spiderippools/$NODE_NAME-$nic" 2>&1) || {
@@ -256,12 +256,17 @@ advertise() {
   # 0 (kubelet, devicemanager.ShouldResetExtendedResourceCapacity), and fails the pods that have one.
   mkdir -p "${MARKER%/*}"
   touch "$MARKER"
-  # shellcheck disable=SC2086  # a word for each NIC
-  changed=$(python3 -c "$COUNT_ADDRESSES" "$PREFIX" $NICS <<< "$lines") || return 0
-  # The whole Node with its version: a kubelet may not read nodes/status, as `kubectl patch` would.
-  if [ -n "$changed" ]; then
-    api replace --raw "/api/v1/nodes/$NODE_NAME/status" -f - <<< "$changed" > /dev/null
-  fi
+  for _ in 1 2 3; do
+    # shellcheck disable=SC2086  # a word for each NIC
+    changed=$(python3 -c "$COUNT_ADDRESSES" "$PREFIX" $NICS <<< "$node$lines") || return 0
+    [ -n "$changed" ] || return 0
+    # The whole Node with its version: a kubelet may not read nodes/status, as `kubectl patch` would.
+    answer=$(api replace --raw "/api/v1/nodes/$NODE_NAME/status" -f - <<< "$changed" 2>&1) &&
+      return 0
+    # The Node has changed since it was read: by an annotation of this run, or by the kubelet.
+    node=$(api get --raw "/api/v1/nodes/$NODE_NAME") || return 0
+  done
+  say "its addresses are not advertised yet: ${answer:0:300}"
 }
 advertise || true
 

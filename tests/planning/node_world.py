@@ -95,8 +95,7 @@ def kubectl() -> int:
         return 1
     node = read("node.json")
     if "replace" in ARGUMENTS:
-        write("node.json", parse(sys.stdin.read()))
-        return 0
+        return replace_status(node, parse(sys.stdin.read()))
     if "--raw" in ARGUMENTS:
         return raw(ARGUMENTS[ARGUMENTS.index("--raw") + 1])
     annotations = node["metadata"].setdefault("annotations", {})
@@ -106,7 +105,25 @@ def kubectl() -> int:
             annotations[key] = value
         else:
             annotations.pop(key.removesuffix("-"), None)
+    write_node(node)
+    return 0
+
+
+def write_node(node: dict[str, Any]) -> None:
+    metadata = node["metadata"]
+    metadata["resourceVersion"] = str(int(metadata["resourceVersion"]) + 1)
     write("node.json", node)
+
+
+def replace_status(node: dict[str, Any], requested: dict[str, Any]) -> int:
+    """The status subresource: everything but the status is ignored, and an old version is refused."""
+    if requested["metadata"]["resourceVersion"] != node["metadata"]["resourceVersion"]:
+        sys.stderr.write(
+            "Error from server (Conflict): the object has been modified; please apply your changes "
+            "to the latest version and try again\n"
+        )
+        return 1
+    write_node(node | {"status": requested["status"]})
     return 0
 
 

@@ -59,6 +59,11 @@ class Bed:
     def node(self, name: str) -> dict[str, Any]:
         return self.client.get(f"/api/v1/nodes/{name}")
 
+    def log_of_the_vpc(self) -> str:
+        """What the process of the VPC has written to its stderr."""
+        (log,) = (self.home / "machines" / "run").glob("*.log")
+        return log.read_text(errors="replace")[-4000:]
+
     def console(self, name: str) -> str:
         return self.cloud.consoles.get(f"i-{name}", "")
 
@@ -315,7 +320,12 @@ def test_a_deleted_instance_leaves_nothing_behind(bed: Bed) -> None:
     folder = bed.home / "machines" / "i-probe"
     assert folder.exists()
     bed.cloud.change(gone=("i-probe",))
-    until("its disk is gone", 30, lambda: not folder.exists())
+
+    def is_gone() -> bool:
+        assert not folder.exists(), bed.log_of_the_vpc()
+        return True
+
+    until("its disk is gone", 30, is_gone)
 
 
 def test_the_user_data_of_these_tests_has_the_form_of_the_programs() -> None:

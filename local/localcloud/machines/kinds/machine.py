@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -63,6 +64,8 @@ class Machine:
                 if not self._folder.exists():
                     return
                 await asyncio.sleep(_RESTART_DELAY)
+            # The log of the VPC's process.
+            sys.stderr.write(f"The disk of {self._folder.name} is still there: {self._folder}.\n")
 
     async def _power_on(self, instance: Instance, raw: dict[str, Any]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ request and neighbour solicitation, as a VPC's does, and routes only what the se
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import threading
 from ipaddress import IPv6Network
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pyroute2 import IPRoute  # type: ignore[import-untyped]  # ships no types
+from pyroute2.netlink.exceptions import NetlinkError  # type: ignore[import-untyped]  # as above
 from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_NODAD  # type: ignore[import-untyped]  # as above
 from pyroute2.netlink.rtnl.ndmsg import (  # type: ignore[import-untyped]  # as above
     NTF_MASTER,
@@ -193,7 +195,7 @@ class Fabric:
                 self._forget(address, bridge)
         for prefix in ("eni", "tap"):
             for index in self._ip.link_lookup(ifname=link_name(prefix, interface_id)):
-                self._ip.link("del", index=index)
+                delete_link(self._ip, index)
 
     def _bridge(self, interface: Interface) -> int:
         name = link_name("vsw", interface.vswitch_id)
@@ -229,6 +231,19 @@ class Fabric:
             )
         for setting, value in ((f"conf/{name}/proxy_ndp", "1"), (f"neigh/{name}/proxy_delay", "0")):
             Path(f"/proc/sys/net/ipv6/{setting}").write_text(value, encoding="ascii")
+
+
+def delete_link(ip: IPRoute, index: int) -> None:
+    """Delete a link that may already be disappearing.
+
+    The kernel deletes a veth pair some time after the network namespace of one end has ended, so
+    the link of a machine that has just been killed may go between its lookup and this call.
+    """
+    try:
+        ip.link("del", index=index)
+    except NetlinkError as error:
+        if error.code != errno.ENODEV:
+            raise
 
 
 def _addresses(port: Port | None) -> tuple[str, ...]:

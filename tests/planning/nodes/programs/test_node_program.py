@@ -150,7 +150,7 @@ def _build_world(root: Path, own: str | None, planes: dict[str, str]) -> None:
             for n, (name, address) in enumerate(planes.items())
         ],
         "node": {
-            "metadata": {"annotations": {}},
+            "metadata": {"annotations": {}, "resourceVersion": "1"},
             "spec": {"providerID": PROVIDER_ID},
             "status": {"capacity": {"pods": "12"}, "allocatable": {"pods": "12"}},
         },
@@ -388,6 +388,14 @@ def test_a_node_advertises_the_addresses_of_its_pools(worker: Place) -> None:
     pools = {"eth0": pool("10.0.0.1-10.0.0.5"), "eth1": pool("10.1.0.1", "10.1.0.9-10.1.0.10")}
     assert advertised(worker, pools) == {ETH0: "5", ETH1: "3"}
     assert worker.path(MARKER).exists()
+
+
+def test_a_node_that_changes_between_read_and_write_is_read_again(worker: Place) -> None:
+    """The first run annotates the Node that it has read; the next run would come 15 s later."""
+    advertised(worker, {"eth0": pool("10.0.0.1"), "eth1": pool("10.1.0.1")})
+    calls = [call for call in worker.calls("kubectl") if " replace " in call]
+    assert len(calls) == 2
+    assert machine.UNIT_SCHEMA in worker.annotations
 
 
 def test_a_nic_without_a_pool_has_no_addresses(worker: Place) -> None:
