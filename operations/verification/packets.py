@@ -235,20 +235,40 @@ def _balanced(cluster: Cluster) -> list[tuple[str, Object, str]]:
     ]
 
 
-def _layer7(service: Object) -> set[int]:
+def _layer7(service: Object) -> Mapping[int, str]:
+    """The ports of listeners on layer 7, each with its protocol: http or https."""
     ports = (service["metadata"].get("annotations") or {}).get(_PROTOCOL_PORT, "")
     pairs = (entry.partition(":") for entry in ports.split(",") if entry)
-    return {int(port) for protocol, _, port in pairs if protocol == "http"}
+    return {int(port): protocol for protocol, _, port in pairs}
+
+
+def _answers_http(service: Object, port: Object) -> bool:
+    """Whether a request in plain text gets an answer: test-app-2 does, and any http listener."""
+    protocol = _layer7(service).get(port["port"])
+    if protocol is not None:
+        return protocol == "http"
+    return bool(service["spec"].get("selector") == {"app": SERVER})
 
 
 def _from_outside(*, http: bool) -> Callable[[Cluster], Sequence[Probe] | NotRun]:
+    """Connections to load balancers; only to their http listeners, or to all TCP ports.
+
+    A load balancer may take a connection before it has a backend for it. So a request is sent
+    wherever the answer to one is known.
+    """
+
     def probes(cluster: Cluster) -> Sequence[Probe] | NotRun:
         connections = [
-            _outside(_from_here(name, address, port, cluster), address, port["port"], http=http)
+            _outside(
+                _from_here(name, address, port, cluster),
+                address,
+                port["port"],
+                asks=_answers_http(service, port),
+            )
             for name, service, address in _balanced(cluster)
             for port in service["spec"]["ports"]
             if port.get("protocol", "TCP") == "TCP"
-            and (not http or port["port"] in _layer7(service))
+            and (not http or _layer7(service).get(port["port"]) == "http")
         ]
         kind = "HTTP" if http else "TCP"
         return connections or NotRun(
@@ -268,9 +288,11 @@ def _from_here(name: str, address: str, port: Object, cluster: Cluster) -> Packe
     )
 
 
-def _outside(path: PacketPath, address: str, port: int, *, http: bool) -> Probe:
+def _outside(path: PacketPath, address: str, port: int, *, asks: bool) -> Probe:
+    """`asks`: an HTTP request must get an answer; otherwise a connection must last a moment."""
+
     def attempt(shell: Shell) -> Sequence[str]:
-        why = shell.get(address, port, "/") if http else shell.connect(address, port)
+        why = shell.get(address, port, "/") if asks else shell.connect(address, port)
         return [] if why is None else [f"{path.target}: {why}"]
 
     return Probe(attempt=attempt, path=path)
@@ -403,7 +425,8 @@ def packet_checks(egress_url: str) -> tuple[Check, ...]:
         ),
         _check(
             "load-balancer-tcp",
-            "every TCP port of every LoadBalancer service answers from here",
+            "every TCP port of every LoadBalancer service takes connections from here, and "
+            "test-app-2 answers a request",
             "no healthy backend: no ready pod, a node that load balancers leave out, or a pod "
             "without the coordinator's marks (its table mangle)",
             "kubectl describe service SERVICE; kubectl get endpointslices",

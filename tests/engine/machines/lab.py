@@ -193,7 +193,8 @@ def without_source_routing(lab: Lab, node: str, address: str) -> Iterator[None]:
     try:
         yield
     finally:
-        lab.run(node, "ip", "rule", "add", *rule)
+        # As netplan had added it.
+        lab.run(node, "ip", "rule", "add", *rule, "protocol", "static")
 
 
 @contextmanager

@@ -106,7 +106,7 @@ def test_pods_that_send_from_a_mac_that_their_eni_does_not_have_are_not_heard(la
 def test_without_the_coordinators_marks_nobody_outside_gets_an_answer(lab: Lab) -> None:
     with without_marks(lab, "worker", "second"):
         checks = lab.verdicts()
-    assert {"load-balancer-tcp", "client-address-kept"} <= failed(checks)
+    assert {"load-balancer-tcp", "load-balancer-http", "client-address-kept"} <= failed(checks)
     assert "coordinator's marks" in checks["load-balancer-tcp"]["likelyCause"]
 
 

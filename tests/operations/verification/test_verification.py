@@ -35,6 +35,8 @@ class Played:
 
     def __init__(self, *, fails: str = "", sees: str = "203.0.113.5") -> None:
         self.ran: list[tuple[str, ...]] = []
+        self.connected: list[str] = []
+        self.requested: list[str] = []
         self._fails = fails
         self._sees = sees
         self._asked: list[str] = []
@@ -52,9 +54,11 @@ class Played:
         return "\n".join(f'{self._sees} - - "GET {path}" "{pod.name}"' for path in self._asked)
 
     def connect(self, host: str, port: int) -> str | None:
+        self.connected.append(f"{host}:{port}")
         return "refused" if self._fails == f"{host}:{port}" else None
 
     def get(self, host: str, port: int, path: str) -> str | None:
+        self.requested.append(f"{host}:{port}")
         self._asked.append(path)
         return "refused" if self._fails == f"{host}:{port}" else None
 
@@ -578,6 +582,28 @@ def test_a_wrong_object_fails_its_check(
 def test_a_path_without_packets_fails_its_own_checks(fails: str, checks: set[str]) -> None:
     shell = Played(fails=fails)
     assert _failed(_verdicts(_cluster(), shell)) == checks
+
+
+def test_a_load_balancer_before_the_sample_app_must_answer_a_request() -> None:
+    shell = Played()
+    _verdicts(_cluster(), shell)
+    assert {"47.0.0.1:999", "47.0.0.2:80"} <= set(shell.requested)
+    assert not shell.connected
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda service: service["spec"].update(selector={"app": "database"}),
+        lambda service: service["metadata"].update(annotations={PROTOCOL_PORT: "https:999"}),
+    ],
+)
+def test_before_another_app_or_with_https_a_connection_is_enough(
+    change: Callable[[dict[str, Any]], object],
+) -> None:
+    shell = Played()
+    _verdicts(_cluster(lambda items: change(items["Service/tcp-service"])), shell)
+    assert "47.0.0.1:999" in shell.connected
 
 
 def test_egress_by_another_address_than_the_nats_fails() -> None:

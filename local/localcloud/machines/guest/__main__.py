@@ -14,6 +14,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from pyroute2.netlink.exceptions import NetlinkError  # type: ignore[import-untyped]  # ships no types
+
 from localcloud.machines import channel
 from localcloud.machines.control import Instance
 from localcloud.machines.guest import about, disks, rootfs
@@ -85,7 +87,8 @@ def _boot(instance: Instance) -> None:
 def _network() -> None:
     try:
         plans = links.apply_netplan(leases.read())
-    except NetplanError as error:
+    except (NetplanError, NetlinkError) as error:
+        # The machine keeps running, as a real one does: this process is its first one.
         say(f"netplan: {error}")
         return
     for plan in plans:
