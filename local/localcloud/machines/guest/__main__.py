@@ -47,6 +47,8 @@ def main() -> None:
         about.About(
             kubernetes_versions=tuple(versions),
             instance_type=instance.instance_type,
+            # We assume that an ECS instance's firmware has its serial number as UUID, too.
+            system_uuid=instance.serial_number.lower(),
         )
     )
     scripts.install_image()
