@@ -581,6 +581,10 @@ class ServiceConfig(Model):
     """Further annotations of the cloud controller, for example
     service.beta.kubernetes.io/alibaba-cloud-loadbalancer-idle-timeout."""
 
+    def has_pod_backends(self, controller: CloudControllerConfig) -> bool:
+        """Whether the backends are pod addresses of ENIs, and not node ports."""
+        return (self.backend_type or controller.backend_type) == "eni"
+
 
 class TolerationConfig(Model):
     """A Kubernetes toleration; an empty key tolerates every taint."""

@@ -6,9 +6,13 @@ An account may have more. The console's Quota Center shows the quotas and raises
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
+from config.facts.load_balancers import BACKEND_SERVERS, EXCLUDING_LABELS, LISTENERS
+from config.model import Role
 from planning.cloud.load_balancers import balancer_count, balancer_eips
 from planning.cloud.security import security_rules
 from planning.model import ClusterPlan
@@ -16,6 +20,8 @@ from planning.model import ClusterPlan
 PER_REGION = "account and region"
 PER_VPC = "VPC"
 PER_NAT = "NAT gateway"
+PER_CLB = "CLB instance"
+PER_NLB = "NLB instance"
 PER_GROUP = "basic security group"
 PER_ENTERPRISE_GROUP = "enterprise security group"
 
@@ -46,6 +52,7 @@ def quotas(plan: ClusterPlan) -> Mapping[str, Quota]:
             per=PER_REGION,
         ),
         **_data_disks(plan),
+        **_listeners(plan),
         "ENIs": Quota(needed=len(nics), default=None, per=PER_REGION),
         "NLB instances": Quota(needed=balancer_count(plan, "NLB"), default=60, per=PER_REGION),
         "NAT gateways": Quota(needed=int(has_nat), default=5, per=PER_VPC),
@@ -75,6 +82,40 @@ def quotas(plan: ClusterPlan) -> Mapping[str, Quota]:
             per=PER_VPC,
         ),
     }
+
+
+_BALANCERS: Final = {"clb": ("CLB", PER_CLB), "nlb": ("NLB", PER_NLB)}
+
+
+def _listeners(plan: ClusterPlan) -> Mapping[str, Quota]:
+    """Listeners and backend servers of the load balancer that has most of them, by kind.
+
+    Of an existing load balancer only what the stack adds is counted. Each port has a group with
+    every node that can be a backend; whether the quota counts a server of two groups twice is not
+    published, so it is counted twice. Pods as backends (`eni`) cannot be counted beforehand.
+    """
+    listeners: dict[str, Counter[str]] = {kind: Counter() for kind in _BALANCERS}
+    servers: dict[str, Counter[str]] = {kind: Counter() for kind in _BALANCERS}
+    backends = sum(
+        node.role is Role.WORKER and not EXCLUDING_LABELS & node.labels.keys()
+        for node in plan.nodes.values()
+    )
+    for name, service in plan.services.items():
+        balancer = service.id or name
+        listeners[service.load_balancer][balancer] += len(service.ports)
+        if not service.has_pod_backends(plan.cloud_controller):
+            servers[service.load_balancer][balancer] += len(service.ports) * backends
+    counted = {}
+    for kind, (title, per) in _BALANCERS.items():
+        if listeners[kind]:
+            counted[f"{title} listeners"] = Quota(
+                needed=max(listeners[kind].values()), default=LISTENERS, per=per
+            )
+        if servers[kind]:
+            counted[f"{title} backend servers"] = Quota(
+                needed=max(servers[kind].values()), default=BACKEND_SERVERS[kind], per=per
+            )
+    return counted
 
 
 def _data_disks(plan: ClusterPlan) -> Mapping[str, Quota]:

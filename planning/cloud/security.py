@@ -173,7 +173,7 @@ def _backends(plan: ClusterPlan, service: ServiceConfig) -> Iterator[tuple[Proto
 
     Source: CreateServerGroup of NLB, HealthCheckConfig.HealthCheckType, default TCP.
     """
-    eni = (service.backend_type or plan.cloud_controller.backend_type) == "eni"
+    eni = service.has_pod_backends(plan.cloud_controller)
     for port in service.ports.values():
         target = port.target_port or port.port
         ports = f"{target}/{target}" if eni else _NODE_PORTS

@@ -1,7 +1,7 @@
 """Which access control lists the API server's load balancer has, and what each of them admits.
 
-The provider sees the first ten entries of a list only (`config.facts.access_lists`), so a list has
-no more. The engine creates new entries before it deletes old ones, so a list that is edited in
+The provider sees the first ten entries of a list only (`config.facts.load_balancers`), so a list
+has no more. The engine creates new entries before it deletes old ones, so a list that is edited in
 place has the entries of both plans for a while. All entries of a listener must be different, so no
 entry may move between two lists of it (same source).
 
@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from ipaddress import IPv4Network
 
-from config.facts.access_lists import (
+from config.facts.load_balancers import (
     ENTRIES_OF_A_LIST,
     ENTRIES_OF_A_LISTENER,
     LISTS_OF_A_LISTENER,

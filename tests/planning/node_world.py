@@ -116,7 +116,7 @@ def write_node(node: dict[str, Any]) -> None:
 
 
 def replace_status(node: dict[str, Any], requested: dict[str, Any]) -> int:
-    """The status subresource: everything but the status is ignored, and an old version is refused."""
+    """The status subresource ignores everything but the status, and refuses an old version."""
     if requested["metadata"]["resourceVersion"] != node["metadata"]["resourceVersion"]:
         sys.stderr.write(
             "Error from server (Conflict): the object has been modified; please apply your changes "

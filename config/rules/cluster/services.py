@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from config.facts.load_balancers import EXCLUDING_LABELS
 from config.members import home_zone
 from config.model import ClusterConfig, Role, ServiceConfig
 from config.report import Problem
@@ -136,15 +137,6 @@ _READ = frozenset(
 """Every annotation of the controller, without its prefix (`annotations.go`)."""
 
 _CERTIFICATE = re.compile(r"[A-Za-z0-9_-]+")
-_EXCLUDING = frozenset(
-    {
-        "alpha.service-controller.kubernetes.io/exclude-balancer",
-        "node.kubernetes.io/exclude-from-external-load-balancers",
-        "service.alibabacloud.com/exclude-node",
-        "service.beta.kubernetes.io/exclude-node",
-    }
-)
-"""Labels of nodes that the controller takes out of every load balancer."""
 
 _TAKEN: Mapping[tuple[str, str], str] = {
     ("default", "kubernetes"): "the API server's own",
@@ -328,11 +320,11 @@ def service_protocols_fit(config: ClusterConfig) -> Iterator[Problem]:
 def services_have_backends(config: ClusterConfig) -> Iterator[Problem]:
     """Each load balancer can have backends: node ports of workers, or pod addresses of ENIs."""
     workers = any(
-        pool.role is Role.WORKER and not _EXCLUDING & pool.labels.keys()
+        pool.role is Role.WORKER and not EXCLUDING_LABELS & pool.labels.keys()
         for pool in config.node_pools.values()
     )
     for name, service in sorted(config.services.items()):
-        eni = (service.backend_type or config.cloud_controller.backend_type) == "eni"
+        eni = service.has_pod_backends(config.cloud_controller)
         if eni and not config.spiderpool.enabled:
             yield Problem(
                 path=f"services.{name}.backendType",
@@ -471,7 +463,7 @@ def ports_behind_an_nlb_are_numbers(config: ClusterConfig) -> Iterator[Problem]:
     Sources: `planning.cloud.load_balancers`.
     """
     for name, service in sorted(config.services.items()):
-        eni = (service.backend_type or config.cloud_controller.backend_type) == "eni"
+        eni = service.has_pod_backends(config.cloud_controller)
         if service.load_balancer != "nlb" or not eni:
             continue
         for key, port in sorted(service.ports.items()):

@@ -7,7 +7,7 @@ with both is the way from one to the other.
 
 from __future__ import annotations
 
-from config.facts.access_lists import ENTRIES_OF_A_LIST
+from config.facts.load_balancers import ENTRIES_OF_A_LIST
 from planning.transitions.part import Part
 from planning.transitions.reading import Record
 from planning.transitions.steps import Refusal

@@ -17,6 +17,7 @@ from planning.spiderpool.address_requests import NAME, manifests
 from planning.spiderpool.network_annotations import DEFAULT_NETWORK, NETWORKS
 from planning.spiderpool.network_choice import NETWORK_LABEL
 from tests.clusters import small
+from tests.patience import end_of_wait
 from tests.toolchain.kubernetes_provider.servers.real_cluster import RealCluster
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
@@ -50,7 +51,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
         running.kubectl("label", "namespace", "mistaken", f"{NETWORK_LABEL}=eth7")
         pools = 'ipam.spidernet.io/default-ipv4-ippool=["workers-0-eth0"]'
         running.kubectl("annotate", "namespace", "named", pools)
-        deadline = time.monotonic() + IN_FORCE_WITHIN
+        deadline = end_of_wait(IN_FORCE_WITHIN)
         while not requests(create(running, pod())) or "kind" in create(
             running, pod(namespace="mistaken")
         ):
@@ -425,7 +426,7 @@ def test_the_validating_policy_alone_refuses_what_was_not_counted(cluster: RealC
     )
     cluster.kubectl("delete", "mutatingadmissionpolicybinding", NAME)
     try:
-        deadline = time.monotonic() + IN_FORCE_WITHIN
+        deadline = end_of_wait(IN_FORCE_WITHIN)
         while "refusal" not in (created := create(cluster, pod())):
             assert time.monotonic() < deadline, created
         assert "takes 1 address(es) of eth0" in created["refusal"]

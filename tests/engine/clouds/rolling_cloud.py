@@ -17,6 +17,7 @@ import yaml
 
 from tests.engine.clouds.local_cloud import CLUSTER, Done, SecondCloud, second_cloud
 from tests.engine.lifecycle.clouds.light_cloud import LightCloud, node
+from tests.patience import end_of_wait
 
 WORKERS = ("first", "second")
 OLD, NEW = "1.2.1", "1.2.2"
@@ -98,7 +99,7 @@ class RollingCloud:
         self.cloud.run("kubectl", "apply", "-f", str(path), check=True)
 
     def until(self, true: Callable[[], bool], *, within: float = 120) -> None:
-        deadline = time.monotonic() + within
+        deadline = end_of_wait(within)
         while not true():
             assert time.monotonic() < deadline, self.look()
             time.sleep(0.5)

@@ -12,6 +12,7 @@ import yaml
 from tests.engine.clouds.local_cloud import CLUSTER, Done, SecondCloud
 from tests.engine.lifecycle.official_sdk import client, models
 from tests.localcloud.machines.fake_cloud import until
+from tests.patience import end_of_wait
 
 
 def snapshot_now(cloud: SecondCloud) -> str:
@@ -77,7 +78,7 @@ def stop_all(cloud: SecondCloud) -> None:
 
 def until_it_works(call: Callable[[], object]) -> None:
     """Repeat a call while the cloud refuses it: a disk is free once its instance is deleted."""
-    deadline = time.monotonic() + 60
+    deadline = end_of_wait(60)
     while True:
         try:
             call()

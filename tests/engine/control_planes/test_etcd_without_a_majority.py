@@ -16,7 +16,7 @@ from tests.engine.control_planes.etcd_process import start_etcd
 from tests.localcloud.machines.fake_cloud import until
 from tests.loopback_ports import free_port
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 ADDRESS = "10.0.0.16"
 """Of the member that is asked."""

@@ -28,6 +28,7 @@ from tests.engine.control_planes.test_three_control_planes import (
 )
 from tests.engine.control_planes.writing_client import stored, writing
 from tests.localcloud.machines.fake_cloud import until
+from tests.patience import end_of_wait
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(2400)]
 
@@ -42,7 +43,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCloud]:
 
 def until_all_serve(cloud: SecondCloud) -> None:
     """Wait until every node is ready and three API servers serve."""
-    deadline = time.monotonic() + 300
+    deadline = end_of_wait(300)
     while time.monotonic() < deadline:
         done = cloud.run("kubectl", "--request-timeout=20s", "get", "--raw", "/readyz")
         if (

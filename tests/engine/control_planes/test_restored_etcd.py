@@ -16,11 +16,12 @@ import pytest
 
 from tests.engine.control_planes.etcd_process import BIN, start_etcd
 from tests.loopback_ports import free_port
+from tests.patience import end_of_wait
 from tests.planning.nodes.programs.test_etcd_disk_program import Planes, one, plane
 
 __all__ = ["plane"]
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 _KUBEADM = """\
 #!/bin/bash
@@ -47,7 +48,7 @@ def etcd(folder: Path) -> Iterator[str]:
 
 
 def until_it_serves(url: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = end_of_wait(60)
     while True:
         try:
             if "true" in httpx.get(f"{url}/health").text:

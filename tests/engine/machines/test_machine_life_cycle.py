@@ -26,6 +26,7 @@ from tests.engine.control_planes.kept_token import REFUSED, answer_to_the_kept_t
 from tests.engine.control_planes.test_three_control_planes import is_ready
 from tests.engine.control_planes.writing_client import Writes, stored, writing
 from tests.engine.lifecycle.clouds.light_cloud import LightCloud
+from tests.patience import end_of_wait
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
@@ -151,7 +152,7 @@ class LifeCycle:
         ]
 
     def until(self, true: Callable[[], bool], *, within: float = 120) -> None:
-        deadline = time.monotonic() + within
+        deadline = end_of_wait(within)
         while not true():
             assert time.monotonic() < deadline, json.dumps(sorted(self.nodes()))
             time.sleep(1)

@@ -34,6 +34,7 @@ from tests.localcloud.machines.fake_cloud import (
     interface,
     until,
 )
+from tests.patience import end_of_wait
 from tests.planning.documents import ROOT, planned
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
@@ -200,7 +201,7 @@ class Bed:
 
     def until_ended(self, instances: Sequence[str], *, within: float) -> dict[str, str]:
         """The last progress line of each machine's program, once all have succeeded or failed."""
-        deadline = time.monotonic() + within
+        deadline = end_of_wait(within)
         while time.monotonic() < deadline:
             last = {name: self._last_line(name) for name in instances}
             if all(": done, " in line or ": FAILED " in line for line in last.values()):

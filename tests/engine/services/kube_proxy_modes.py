@@ -21,6 +21,7 @@ from typing import Any, Final
 import yaml
 
 from operations.engine.places import ROOT
+from tests.patience import end_of_wait
 from tests.toolchain.kubernetes_provider.servers.real_cluster import RealCluster
 
 PRIMARY: Final = "10.2.0.1"
@@ -158,7 +159,7 @@ def outcome(folder: Path, settings: dict[str, Any]) -> dict[str, str | None]:
     with (folder / "kube-proxy.log").open("ab") as log:
         proxy = subprocess.Popen([program, "--config", str(config)], stdout=log, stderr=log)  # noqa: S603
     try:
-        end = time.monotonic() + _SYNCED_WITHIN
+        end = end_of_wait(_SYNCED_WITHIN)
         while (by_cluster_ip := seen_from(CLUSTER_IP, 80)) is None:
             if time.monotonic() > end or proxy.poll() is not None:
                 break

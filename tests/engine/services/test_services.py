@@ -16,6 +16,7 @@ from localcloud.daemons import ask
 from localcloud.settings import Places as CloudPlaces
 from tests.engine.clouds.local_cloud import SecondCloud
 from tests.engine.clouds.serving_cloud import SERVICES, openapi
+from tests.patience import end_of_wait
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
@@ -55,7 +56,7 @@ REFUSED: Sequence[tuple[str, str, str]] = (
 
 def within(seconds: float, what: str, look: Callable[[], Any]) -> Any:  # noqa: ANN401
     """The first result of `look` that is true."""
-    until = time.monotonic() + seconds
+    until = end_of_wait(seconds)
     while not (observed := look()):
         assert time.monotonic() < until, f"after {seconds} s: {what}"
         time.sleep(1)

@@ -17,6 +17,7 @@ from localcloud.state.lifecycle import Lifecycle
 from tests.localcloud.cloud_thread import CloudThread
 from tests.localcloud.corpus.entries import Answered, Entry, Passage, Preparation, Refused
 from tests.localcloud.sdk_api import signed_v1
+from tests.patience import end_of_wait
 
 _NAME: Final = re.compile(r"\$([a-z][a-z0-9_]*)")
 _SETTLED_WITHIN: Final = 20.0
@@ -124,7 +125,7 @@ class Session:
 
     def settle(self) -> None:
         """Wait until no resource's state changes by itself any more."""
-        until = time.monotonic() + _SETTLED_WITHIN
+        until = end_of_wait(_SETTLED_WITHIN)
         while any(life.next_change(time.time()) is not None for life in self._lives()):
             assert time.monotonic() < until, "the cloud does not settle"
             time.sleep(0.01)

@@ -126,7 +126,7 @@ def check(api: Api, vswitch: str, loads: list[Load]) -> None:
     assert free == 65536 - 4 - len(taken)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_kill_9_under_load_loses_nothing_acknowledged(home: Path, free_port: int) -> None:
     server = serve(home, free_port)
     try:
@@ -193,7 +193,7 @@ def killed_again_and_again(home: Path, rounds: int) -> dict[str, int]:
         server.kill()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_parallel_writers_of_every_kind_survive_kill_9(home: Path) -> None:
     figures = killed_again_and_again(home, 3)
     assert figures["acknowledged calls"] > figures["rounds"]
@@ -211,7 +211,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_the_commands_start_find_revive_and_stop_a_cloud(home: Path, free_port: int) -> None:
     where = [f"--home={home}"]
     port = [f"--port={free_port}", "--no-machines"]

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from localcloud.machines.tools import missing_tools
+from tests.patience import end_of_wait
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 TOKEN = "abcdef.0123456789abcdef"  # noqa: S105  (obviously fake)
@@ -486,7 +487,7 @@ def _file(path: str, content: bytes, mode: str) -> dict[str, Any]:
 
 def until(what: str, seconds: float, work: Any) -> Any:  # noqa: ANN401  (whatever work returns)
     """Call `work` until it returns something true; its last exception is in the message."""
-    end, last = time.monotonic() + seconds, None
+    end, last = end_of_wait(seconds), None
     while time.monotonic() < end:
         try:
             if outcome := work():
@@ -494,7 +495,7 @@ def until(what: str, seconds: float, work: Any) -> Any:  # noqa: ANN401  (whatev
         except Exception as error:  # noqa: BLE001  (any failure means: not yet)
             last = error
         time.sleep(0.3)
-    raise AssertionError(f"{what}: not within {seconds} s ({last!r})")
+    raise AssertionError(f"{what}: not in time ({last!r})")
 
 
 def _certificate(

@@ -15,7 +15,7 @@ from tests.localcloud.machines import fake_cloud
 from tests.localcloud.machines.fake_cloud import FakeCloud, Supervisor, until
 from tests.localcloud.machines.test_machines_engine import TOOLS, nics
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 MIB = 1 << 20
 
 

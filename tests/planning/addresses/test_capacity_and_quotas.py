@@ -174,3 +174,35 @@ def test_three_control_planes_need_a_load_balancer() -> None:
     counted: dict[str, Any] = {n: q.needed for n, q in quotas(_plan("three-zones")).items()}
     assert counted["CLB instances"] == 1
     assert counted["private addresses"] == 12 * 2 * 11
+
+
+def test_the_load_balancer_with_most_listeners_and_backends_is_counted() -> None:
+    ports = {f"p{n}": {"port": n} for n in range(1, 61)}
+    clb = {"selector": {"app": "web"}, "ports": ports}
+    few = {"selector": {"app": "web"}, "ports": {"http": {"port": 80}}}
+    plan = plan_from(small({"services": {"many": clb, "few": few}}))
+    workers = [node for node in plan.nodes.values() if node.role is Role.WORKER]
+    counted = quotas(plan)
+    listeners, servers = counted["CLB listeners"], counted["CLB backend servers"]
+    assert (listeners.needed, listeners.default) == (60, 50)
+    assert (servers.needed, servers.default) == (60 * len(workers), 200)
+    assert "NLB listeners" not in counted
+
+
+def test_a_service_with_an_existing_load_balancer_shares_its_listeners() -> None:
+    services = {
+        name: {"selector": {"app": name}, "ports": {"p": {"port": port}}, "id": "lb-bp1"}
+        for name, port in (("a", 80), ("b", 81))
+    }
+    assert quotas(plan_from(small({"services": services})))["CLB listeners"].needed == 2
+
+
+def test_pods_as_backends_are_not_counted_beforehand() -> None:
+    service = {
+        "selector": {"app": "web"},
+        "ports": {"http": {"port": 80, "targetPort": 80}},
+        "backendType": "eni",
+    }
+    counted = quotas(plan_from(small({"services": {"web": service}})))
+    assert "CLB listeners" in counted
+    assert "CLB backend servers" not in counted

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.facts.access_lists import (
+from config.facts.load_balancers import (
     ENTRIES_OF_A_LIST,
     ENTRIES_OF_A_LISTENER,
     LISTS_OF_A_LISTENER,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from config.facts.access_lists import ENTRIES_OF_A_LIST
+from config.facts.load_balancers import ENTRIES_OF_A_LIST
 from planning.transitions.steps import Accepted, Refused
 from tests.clusters import Document, three_control_planes
 from tests.planning.documents import planned

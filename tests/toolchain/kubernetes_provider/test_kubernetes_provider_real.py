@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.patience import end_of_wait
 from tests.toolchain.kubernetes_provider.engine_side import (
     Deployment,
     EngineSide,
@@ -33,7 +34,7 @@ from toolchain.kubernetes_provider.protocol.wire import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 NAMESPACE = "kubernetes:core/v1:Namespace"
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
@@ -335,7 +336,7 @@ def test_what_an_admission_policy_refuses_shows_in_the_preview(
     for document in (policy, binding):
         cluster.kubectl("apply", "-f", "-", standard_input=json.dumps(document))
     inputs = pool({"size": 13}, fresh_name())
-    end = time.monotonic() + 30
+    end = end_of_wait(30)
     while time.monotonic() < end:
         try:
             real.create("kubernetes:example.com/v1:Pool", "p", inputs, preview=True)

@@ -60,6 +60,7 @@ from tests.engine.lifecycle.drills.results import (
 from tests.engine.lifecycle.interruptions.fault_sweep import mutations, write_table
 from tests.engine.lifecycle.official_sdk import client, models
 from tests.engine.machines.test_machine_life_cycle import LifeCycle
+from tests.patience import end_of_wait
 
 PLANE: Final = "masters-0"
 READY_SECONDS: Final = "SPIDERPOOL_ALICLOUD_READY_SECONDS"
@@ -125,7 +126,7 @@ def struck(
     """Strike while a client writes, wait until the cluster is in order, and count."""
     run = "".join(c if c.isalnum() else "-" for c in f"{drill} {point}".lower())[:60].strip("-")
     with writing(cycle.kubeconfig(), run=run) as writes:
-        until = time.monotonic() + 60
+        until = end_of_wait(60)
         while len(writes.acknowledged) < 5:
             assert time.monotonic() < until, writes.refusals
             time.sleep(0.2)
@@ -135,7 +136,7 @@ def struck(
         missing = wait_until_in_order(cycle, within=_IN_ORDER_WITHIN)
         seconds = time.monotonic() - began
         before = len(writes.acknowledged)
-        until = time.monotonic() + 60
+        until = end_of_wait(60)
         while missing is None and len(writes.acknowledged) < before + 5:
             if time.monotonic() > until:
                 missing = f"no write is acknowledged: {writes.refusals[-3:]}"
@@ -190,7 +191,7 @@ def clock_wrong(cycle: LifeCycle, off: timedelta) -> DrillResult:
 
 def silent(cycle: LifeCycle, *, within: float) -> list[str]:
     """Kubelets and leaders that renew no lease within so many seconds."""
-    before, until = leases(cycle), time.monotonic() + within
+    before, until = leases(cycle), end_of_wait(within)
     while True:
         now = leases(cycle)
         names = sorted(name for name in before if now.get(name) == before[name])

@@ -12,7 +12,7 @@ import pytest
 from localcloud.machines.privileges import NamespacesUnavailableError, outer_command
 from tests.localcloud.machines.fake_cloud import REPOSITORY
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 PROGRAM = """
 import json

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tests.loopback_ports import free_port
+from tests.patience import end_of_wait
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -278,7 +279,7 @@ class RealCluster:
 
     def _await_ready(self) -> None:
         context = ssl.create_default_context(cadata=self.authority.pem)
-        end = time.monotonic() + _START_SECONDS
+        end = end_of_wait(_START_SECONDS)
         with httpx.Client(verify=context, trust_env=False) as client:
             while time.monotonic() < end and self.processes["kube-apiserver"].poll() is None:
                 try:
