@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from config.facts.nics import PRIMARY_NIC
 from config.facts.ranges import CLOUD_SERVICES, METADATA_SERVICE
@@ -132,6 +133,22 @@ def _http(pod: Pod, url: str) -> list[str]:
     return ["curl", "-sSf", "-4", "-m", "10", url]
 
 
+def _http_by_ipv4(pod: Pod, url: str) -> list[str]:
+    """As `_http`. Busybox's wget takes IPv6 where it can, so it is given an IPv4 address."""
+    parts = urlsplit(url)
+    has_ipv6 = any(":" in address for address in pod.addresses)
+    if pod.app != CLIENT or not has_ipv6 or parts.scheme != "http":
+        return _http(pod, url)
+    port = "" if parts.port is None else f":{parts.port}"
+    return ["sh", "-c", _WGET_BY_IPV4, "sh", f"{parts.hostname}", port, parts.path or "/"]
+
+
+_WGET_BY_IPV4 = """
+address=$(nslookup -type=a "$1" | awk '/^Address/ { last = $NF } END { print last }')
+exec wget -q -T 10 -O - --header "Host: $1" "http://$address$2$3"
+"""
+
+
 def _dns(cluster: Cluster) -> Sequence[Probe] | NotRun:
     service = cluster.services.get(SERVICE)
     if service is None or not cluster.pods_of(CLIENT):
@@ -156,7 +173,7 @@ def _egress(url: str) -> Callable[[Cluster], Sequence[Probe] | NotRun]:
                 pod,
                 _path(pod, f"{url} as {nat}"),
                 f"is not seen as {nat} by {url}",
-                *_http(pod, url),
+                *_http_by_ipv4(pod, url),
                 says=str(nat),
             )
             for pod in pods

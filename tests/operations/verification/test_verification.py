@@ -27,6 +27,7 @@ NAT = "47.98.0.9"
 CHECKS = (*OBJECT_CHECKS, *packet_checks("http://seen.example.com"))
 NODES = {"master": ("172.31.0.3", "172.31.0.10"), "worker": ("172.31.0.4", "172.31.0.20")}
 _NOT_IN_POOL = "which is not in a pool of worker and eth0 (worker-eth0)"
+_IPV6 = {"ip": "fd00::20"}
 PROTOCOL_PORT = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-protocol-port"
 
 
@@ -611,6 +612,17 @@ def test_egress_by_another_address_than_the_nats_fails() -> None:
     other = read_cluster(_items(), {**_outputs(), "natAddress": "47.98.7.7"}, local=False)
     assert "egress" in _failed(_verdicts(other))
     assert "egress" not in _failed(_verdicts(cluster))
+
+
+def test_a_pod_with_ipv6_asks_for_the_nats_address_by_ipv4() -> None:
+    cluster = _cluster(lambda i: i["Pod/test-app-1-worker"]["status"]["podIPs"].append(_IPV6))
+    shell = Played()
+    verify(packet_checks("http://seen.example.com:8080/ip"), cluster, shell, done=lambda: None)
+    [with_ipv6] = [words for words in shell.ran if words[-3:-1] == ("seen.example.com", ":8080")]
+    assert (with_ipv6[0], with_ipv6[-1]) == ("test-app-1-worker", "/ip")
+    assert "nslookup -type=a" in with_ipv6[3]
+    without = [words for words in shell.ran if words[0] == "test-app-1-master"]
+    assert any(words[-1] == "http://seen.example.com:8080/ip" for words in without)
 
 
 @pytest.mark.parametrize("seen", ["172.31.0.4", "100.64.3.2"])
