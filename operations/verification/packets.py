@@ -70,26 +70,41 @@ def _command(
 def _to_own_node(cluster: Cluster) -> Iterable[tuple[Pod, str, str]]:
     nics = _nic_addresses(cluster)
     for pod in cluster.pods_of(CLIENT):
-        for nic, address in nics.get(pod.node, {}).items():
-            yield pod, address, f"its own node {pod.node} on {nic}"
+        for nic, addresses in nics.get(pod.node, {}).items():
+            for address in _of_its_families(pod, addresses):
+                yield pod, address, f"its own node {pod.node} on {nic}"
 
 
 def _to_other_nodes(cluster: Cluster) -> Iterable[tuple[Pod, str, str]]:
     for pod in cluster.pods_of(CLIENT):
-        for node, addresses in _nic_addresses(cluster).items():
-            for nic, address in addresses.items() if node != pod.node else ():
-                yield pod, address, f"node {node} on {nic}"
+        for node, nics in _nic_addresses(cluster).items():
+            for nic, addresses in nics.items() if node != pod.node else ():
+                for address in _of_its_families(pod, addresses):
+                    yield pod, address, f"node {node} on {nic}"
 
 
-def _nic_addresses(cluster: Cluster) -> Mapping[str, Mapping[str, str]]:
-    """Node → NIC → its primary IPv4 address; only the first NIC's of a node outside the stack."""
-    first = {node: {PRIMARY_NIC: ip} for node, ip in cluster.node_addresses.items()}
+def _nic_addresses(cluster: Cluster) -> Mapping[str, Mapping[str, Sequence[str]]]:
+    """Node → NIC → its own addresses; only the first NIC's IPv4 address of a foreign node."""
+    first = {node: {PRIMARY_NIC: [ip]} for node, ip in cluster.node_addresses.items()}
     planned = {
-        node: {nic: str(about["primary"]) for nic, about in member["interfaces"].items()}
+        node: {nic: _own_addresses(about) for nic, about in member["interfaces"].items()}
         for node, member in members(cluster).items()
         if node in cluster.nodes
     }
     return {**first, **planned}
+
+
+def _own_addresses(interface: Object) -> list[str]:
+    """The primary address of a NIC, and its IPv6 twin where there is one."""
+    primary = str(interface["primary"])
+    twin = (interface.get("ipv6") or {}).get(primary)
+    return [primary, *([] if twin is None else [str(twin)])]
+
+
+def _of_its_families(pod: Pod, addresses: Iterable[str]) -> list[str]:
+    """The addresses of the families that the pod has."""
+    families = {ip_address(own).version for own in pod.addresses}
+    return [address for address in addresses if ip_address(address).version in families]
 
 
 def _between(app: str, *, same_node: bool) -> Pairs:
@@ -97,7 +112,8 @@ def _between(app: str, *, same_node: bool) -> Pairs:
         for pod in cluster.pods_of(CLIENT):
             for other in cluster.pods_of(app):
                 if other is not pod and (other.node == pod.node) is same_node:
-                    yield pod, other.addresses[0], f"{other.name} on {other.node}"
+                    for address in _of_its_families(pod, other.addresses):
+                        yield pod, address, f"{other.name} on {other.node}"
 
     return pairs
 

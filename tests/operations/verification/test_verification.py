@@ -607,6 +607,33 @@ def test_before_another_app_or_with_https_a_connection_is_enough(
     assert "47.0.0.1:999" in shell.connected
 
 
+def test_pods_with_ipv6_ping_pods_and_nodes_by_both_families() -> None:
+    twins = {"172.31.0.4": "fd00::4", "172.31.0.20": "fd00::20", "192.168.0.20": "fd00:1::20"}
+
+    def with_ipv6(items: dict[str, dict[str, Any]]) -> None:
+        for key in ("Pod/test-app-1-master", "Pod/test-app-1-worker", "Pod/test-app-2-worker"):
+            own = items[key]["status"]["podIPs"]
+            own.append({"ip": twins.get(own[0]["ip"], "fd00::10")})
+
+    items = {f"{i['kind']}/{i['metadata']['name']}": i for i in _items()}
+    with_ipv6(items)
+    outputs = _outputs()
+    outputs["nodes"]["worker"]["interfaces"]["eth0"]["ipv6"] = twins
+    shell = Played()
+    _verdicts(read_cluster(list(items.values()), outputs, local=False), shell)
+    pinged = {(pod, words[-1]) for pod, *words in shell.ran if words[0] == "ping"}
+    assert {("test-app-1-master", address) for address in twins.values()} <= pinged
+    assert ("test-app-1-worker", "fd00::4") in pinged
+
+
+def test_pods_without_ipv6_ping_no_ipv6_address() -> None:
+    outputs = _outputs()
+    outputs["nodes"]["worker"]["interfaces"]["eth0"]["ipv6"] = {"172.31.0.4": "fd00::4"}
+    shell = Played()
+    _verdicts(read_cluster(_items(), outputs, local=False), shell)
+    assert not [words for words in shell.ran if ":" in words[-1] and words[1] == "ping"]
+
+
 def test_egress_by_another_address_than_the_nats_fails() -> None:
     cluster = _cluster()
     other = read_cluster(_items(), {**_outputs(), "natAddress": "47.98.7.7"}, local=False)
