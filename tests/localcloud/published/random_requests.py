@@ -1,4 +1,4 @@
-"""Calls with random parameters, whose refusals are held against the table of error codes.
+"""Calls with random parameters, whose refusals are compared with the table of error codes.
 
 `python -m tests.localcloud.published.random_requests NUMBER SEED...` sends so many for each seed,
 each to a cloud of its own, and prints what the table or the SDK's models lack. The same seed sends
