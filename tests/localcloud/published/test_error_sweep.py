@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -18,6 +16,7 @@ from localcloud.requests.actions import Product
 from localcloud.settings import Cloud
 from tests.localcloud.cloud_thread import CloudThread, Judge
 from tests.localcloud.corpus import entries, runner
+from tests.localcloud.fast_homes import fast_home
 from tests.localcloud.published import sweep
 
 pytestmark = pytest.mark.unit
@@ -33,8 +32,8 @@ def judge() -> Judge:
 @pytest.fixture(scope="module")
 def session(judge: Judge) -> Iterator[runner.Session]:
     """A cloud with one resource of each kind."""
-    with TemporaryDirectory(prefix="sweep-") as home:
-        cloud = CloudThread.start(Path(home), dataclasses.replace(Cloud(), strict=True), judge)
+    with fast_home("sweep-") as home:
+        cloud = CloudThread.start(home, dataclasses.replace(Cloud(), strict=True), judge)
         session = runner.Session(cloud, entries.world())
         for name in _ALSO_CREATED:
             session.id_of(name)
