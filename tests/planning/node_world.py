@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from planning.nodes.control_plane import ENCRYPTION_FILE
+from tests.planning.machine_python import write_python
 
 COMMANDS: Final = ("crictl", "curl", "kubeadm", "kubectl", "nft", "sysctl", "systemctl")
 KUBELET: Final = "/etc/spiderpool-alicloud/kubelet.d/50-settings.conf"
@@ -86,6 +87,7 @@ def write_commands(folder: Path) -> None:
         command.write_text(text, encoding="utf-8")
         command.chmod(0o755)
     (folder / "sleep").symlink_to("/bin/true")
+    write_python(folder)
 
 
 @cache

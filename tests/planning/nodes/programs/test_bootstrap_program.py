@@ -21,6 +21,7 @@ from planning.model import ClusterPlan
 from planning.nodes.secrets import ClusterSecrets
 from tests.clusters import fake_secrets, small, three_control_planes
 from tests.planning.documents import FAR_AWAY, ROOT, booted, planned, stack_plan
+from tests.planning.machine_python import write_python
 
 pytestmark = pytest.mark.unit
 
@@ -154,8 +155,7 @@ class Machine:
 
     @property
     def calls(self) -> list[str]:
-        text = self.text("/calls").replace(str(self.root), "")
-        return [line for line in text.splitlines() if not line.startswith("sleep")]
+        return self.text("/calls").replace(str(self.root), "").splitlines()
 
 
 def bare_machine(tmp_path: Path) -> Machine:
@@ -168,7 +168,9 @@ def bare_machine(tmp_path: Path) -> Machine:
         "kubectl": _KUBECTL,
         "stat": "#!/bin/bash\necho ${CGROUP-cgroup2fs}\n",
     }
-    for name in (*_RECORDED, "sleep", *special):
+    (commands / "sleep").symlink_to("/bin/true")
+    write_python(commands)
+    for name in (*_RECORDED, *special):
         text = special.get(name, _RECORDER)
         program = commands / name
         program.write_text(text, encoding="utf-8")
