@@ -7,9 +7,11 @@ here, so that a new action without rows in the table of error codes fails by its
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from localcloud.products.catalogue import PRODUCTS
 from localcloud.requests.actions import Product
@@ -30,7 +32,15 @@ def judge() -> Judge:
 
 
 @pytest.fixture(scope="module")
-def session(judge: Judge) -> Iterator[runner.Session]:
+def _no_log() -> Iterator[None]:
+    """The cloud logs each refusal, and here are thousands."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="module")
+def session(judge: Judge, _no_log: None) -> Iterator[runner.Session]:
     """A cloud with one resource of each kind."""
     with fast_home("sweep-") as home:
         cloud = CloudThread.start(home, dataclasses.replace(Cloud(), strict=True), judge)
