@@ -10,6 +10,7 @@ import os
 import re
 import ssl
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,6 +107,7 @@ class CloudThread:
     loop: asyncio.AbstractEventLoop
     thread: threading.Thread
     stop: asyncio.Event
+    ahead: float = 0.0
     kept: threading.local = field(default_factory=threading.local)
 
     @classmethod
@@ -157,6 +159,11 @@ class CloudThread:
             return work()
 
         return asyncio.run_coroutine_threadsafe(run(), self.loop).result(20)
+
+    def pass_time(self, seconds: float) -> None:
+        """Move the cloud's clock ahead; the SDKs sign by the real one, at most 15 minutes off."""
+        self.ahead += seconds
+        self.inside.gateway.clock = lambda: time.time() + self.ahead
 
     def fault(self, **rule: Any) -> None:  # noqa: ANN401  # the SDK is untyped
         self.call(lambda: self.inside.faults.add(Fault(**rule)))
