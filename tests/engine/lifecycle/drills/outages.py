@@ -295,8 +295,8 @@ GROW: Final = f"mount -o remount,size=2g {_LIMIT}"
 def disk_full(cycle: LifeCycle) -> DrillResult:
     """The file system of a running etcd becomes full, and larger once the cluster takes no more.
 
-    The file system is a tmpfs, so the run makes the disk larger in the cloud alone, and a remount
-    takes the place of `resize2fs`.
+    The file system is a tmpfs. So the node's own unit makes that of the disk larger, which is not
+    mounted, and then a remount makes the tmpfs larger.
     """
     stop, start = (_variables("etcd", 2379, part) for part in (STOP, START))
     cycle.on(PLANE, MOVE.format(stop=stop, start=start))
@@ -317,13 +317,24 @@ def disk_full(cycle: LifeCycle) -> DrillResult:
             env={READY_SECONDS: str(IMPATIENT)},
         )
         assert _size_of_disk(cycle) == LARGER, done.transcript
+        _until_the_file_system_is_larger(cycle)
         cycle.on(PLANE, GROW)
         return Part(
-            commands=["pulumi up", "resize2fs"],
+            commands=["pulumi up"],
             failures=[] if done.status == 0 else [done.transcript[-4000:]],
         )
 
     return struck(cycle, "etcd's disk full", "the only member", strike)
+
+
+def _until_the_file_system_is_larger(cycle: LifeCycle) -> None:
+    """Wait until the machine has made the disk's own file system as large as the disk."""
+    blocks = LARGER * 2**30 // 4096
+    read = "dumpe2fs -h /dev/disk/by-id/virtio-* 2>/dev/null | grep '^Block count:'"
+    until = time.monotonic() + 60
+    while int(cycle.on(PLANE, read).split()[-1]) != blocks:
+        assert time.monotonic() < until, cycle.on(PLANE, read)
+        time.sleep(1)
 
 
 def _size_of_disk(cycle: LifeCycle) -> int:
