@@ -26,7 +26,7 @@ ExecStart={PROGRAM} mount
 [Install]
 WantedBy=multi-user.target
 """
-"""The condition is for a first boot, in which the boot program mounts the disk. A kubelet that starts
+"""The condition is for a first boot: the boot program mounts the disk, and a kubelet that starts
 before it runs nothing yet."""
 KUBELET_DROP_IN: Final = f"""\
 [Unit]
