@@ -41,8 +41,6 @@ from tests.engine.lifecycle.drills.clocks import clock_off
 from tests.engine.lifecycle.drills.power_cuts import (
     LONGEST,
     MOST_RUNS,
-    STRUCK_RUN,
-    begin_up,
     deploy,
     differences,
     edit,
@@ -57,6 +55,7 @@ from tests.engine.lifecycle.drills.results import (
     kept_results,
     result_of,
 )
+from tests.engine.lifecycle.drills.struck_runs import STRUCK_RUN, begin_up
 from tests.engine.lifecycle.interruptions.fault_sweep import mutations, write_table
 from tests.engine.lifecycle.official_sdk import client, models
 from tests.engine.machines.test_machine_life_cycle import LifeCycle
