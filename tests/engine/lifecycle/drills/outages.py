@@ -286,8 +286,6 @@ cat /dev/zero > {_LIMIT}/filler || true
 """The file system of the running etcd is full to the last byte."""
 LARGER: Final = 40
 """GiB; twice the default."""
-IMPATIENT: Final = 60
-"""Seconds for which the run waits for the API server, which does not answer."""
 GROW: Final = f"mount -o remount,size=2g {_LIMIT}"
 
 
@@ -307,32 +305,23 @@ def disk_full(cycle: LifeCycle) -> DrillResult:
         _write_until_refused(cycle)
         cycle.cluster["nodePools"]["masters"]["etcdDisk"] = {"size": LARGER}
         cycle.write()
-        done = cycle.cloud.pulumi(
-            "up",
-            "--yes",
-            "--skip-preview",
-            "--suppress-progress",
-            "--suppress-outputs",
-            env={READY_SECONDS: str(IMPATIENT)},
-        )
-        assert _size_of_disk(cycle) == LARGER, done.transcript
-        _until_the_file_system_is_larger(cycle)
+        child = begin_up(cycle)
+        _until_the_disk_is_larger(cycle)
         cycle.on(PLANE, GROW)
-        return Part(
-            commands=["pulumi up"],
-            failures=[] if done.status == 0 else [done.transcript[-4000:]],
-        )
+        part = _up_until_it_ends_well(cycle, child)
+        return replace(part, commands=["pulumi up", *part.commands])
 
     return struck(cycle, "etcd's disk full", "the only member", strike)
 
 
-def _until_the_file_system_is_larger(cycle: LifeCycle) -> None:
-    """Wait until the machine has made the disk's own file system as large as the disk."""
+def _until_the_disk_is_larger(cycle: LifeCycle) -> None:
+    """Wait until the run has made the disk larger, and the machine the file system there."""
     blocks = LARGER * 2**30 // 4096
     read = "dumpe2fs -h /dev/disk/by-id/virtio-* 2>/dev/null | grep '^Block count:'"
-    until = time.monotonic() + 60
+    until = time.monotonic() + 300
     while int(cycle.on(PLANE, read).split()[-1]) != blocks:
-        assert time.monotonic() < until, cycle.on(PLANE, read)
+        transcript = (cycle.cloud.places.home / STRUCK_RUN).read_text(errors="replace")
+        assert time.monotonic() < until, f"{_size_of_disk(cycle)} GiB\n{transcript[-4000:]}"
         time.sleep(1)
 
 
