@@ -175,7 +175,7 @@ def bare_machine(tmp_path: Path) -> Machine:
         program = commands / name
         program.write_text(text, encoding="utf-8")
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    for folder in ("etc/modules-load.d", "etc/kubernetes", "proc/net"):
+    for folder in ("etc/modules-load.d", "etc/kubernetes", "proc/net", "run"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "proc/net/dev").write_text("  eth0: 1\n  eth1: 2\n    lo: 3\n", encoding="utf-8")
     (tmp_path / "etc/hosts").write_text("127.0.0.1 localhost\n", encoding="utf-8")
