@@ -55,6 +55,7 @@ lab: $(STAMP) ## Deploy a stack whose workers are virtual machines, and verify i
 	  --for=jsonpath='{.status.readyReplicas}'=2
 	$(LAB_KUBECTL) rollout status daemonset/test-app-1
 	$(LAB_KUBECTL) rollout status daemonset/test-app-2
+	$(BIN)/python -m operations backup --stack local $(LAB)
 	$(BIN)/python -m operations verify $(LAB) --at-once 4 --junit $(HOME_DIR)/lab/verify.xml \
 	  --report $(HOME_DIR)/lab/verify.html
 	@echo "make lab: $(TOOK). It keeps running: source $(HOME_DIR)/lab/env. make labdown ends it."

@@ -89,7 +89,7 @@ class Lab:
             yield
         finally:
             for pid in pids:
-                self.run(SERVER, "kill", "--", f"-{pid}")
+                self.run(SERVER, "kill", "-s", "TERM", f"-{pid}")
 
     @contextmanager
     def service(self, backend: str) -> Iterator[str]:

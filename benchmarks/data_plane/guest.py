@@ -57,10 +57,22 @@ def measure(own: str, server: str, seconds: float) -> dict[str, float]:
 
 
 def _connect(own: str, server: str, mode: bytes) -> socket.socket:
-    client = socket.create_connection((server, PORT), timeout=60, source_address=(own, 0))
+    client = _until_it_listens(own, server)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     client.sendall(mode)
     return client
+
+
+def _until_it_listens(own: str, server: str) -> socket.socket:
+    """An emulated processor needs some seconds to start the other end's Python."""
+    patience = time.monotonic() + 60
+    while True:
+        try:
+            return socket.create_connection((server, PORT), timeout=60, source_address=(own, 0))
+        except ConnectionRefusedError:
+            if time.monotonic() > patience:
+                raise
+        time.sleep(0.5)
 
 
 def _round_trips(own: str, server: str, seconds: float) -> list[float]:

@@ -40,6 +40,8 @@ _UP = 1500.0
 _UP_VIRTUAL = 5400.0
 """An emulated processor may need half an hour for a machine's boot on a busy host."""
 _DOWN = 900.0
+_OUTLIVES = "Snapshot"
+"""The kind of resource that a destroy leaves: a restore needs it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +116,14 @@ class LocalCloud:
                 with progress.step("pulumi destroy", streams=True):
                     stack.destroy(deadline=_DOWN)
             with progress.step("Nothing left in the emulated cloud"):
-                left = cloud.resources()
+                present = cloud.resources()
+                left = [f"{n} {kind}" for kind, n in present.items() if kind != _OUTLIVES]
+            if _OUTLIVES in present:
+                progress.note(
+                    f"Snapshots of etcd's disk outlive the stack on purpose, here "
+                    f"{present[_OUTLIVES]}. `python -m operations local down --discard` deletes "
+                    "them with the rest of the local cloud."
+                )
         if left:
             raise OperationError(
                 f"The stack is destroyed, but the emulated cloud still has {', '.join(left)}. "

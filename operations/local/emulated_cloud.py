@@ -123,14 +123,14 @@ class EmulatedCloud:
         document = json.loads(done.out)
         return document if isinstance(document, dict) else {"running": False}
 
-    def resources(self) -> list[str]:
-        """The kinds of resources that it has, each with its number."""
+    def resources(self) -> Mapping[str, int]:
+        """Kind of resource → how many it has; kinds without any are left out."""
         done = self._run(
             "The local cloud did not list its resources", *self._at("localcloud", "resources")
         )
         document = json.loads(done.out)
-        counts = {kind: entry["count"] for kind, entry in document.items()}
-        return [f"{count} {kind}" for kind, count in counts.items() if count]
+        counts = {kind: int(entry["count"]) for kind, entry in document.items()}
+        return {kind: count for kind, count in counts.items() if count}
 
     def _share_tools(self) -> None:
         """Link the binaries into a second local cloud's home, where its machines look for them."""

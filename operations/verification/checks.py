@@ -36,7 +36,7 @@ class Shell(Protocol):
         """What a pod has written in the last minutes."""
 
     def connect(self, host: str, port: int) -> str | None:
-        """Connect by TCP from this machine; returns why it failed, or None."""
+        """Connect by TCP from this machine, and stay for a moment; why it failed, or None."""
 
     def get(self, host: str, port: int, path: str) -> str | None:
         """Send an HTTP request from here; returns why it failed, or None."""

@@ -16,6 +16,8 @@ from operations.verification.cluster_objects import KINDS, Cluster, Object, Pod,
 _READ_WITHIN = 60.0
 _EXECUTE_WITHIN = 60.0
 _CONNECT_WITHIN = 10.0
+_LASTS = 3.0
+"""Seconds after which a connection on which nothing happens counts as one with a server."""
 _BAD = 500
 
 
@@ -68,12 +70,24 @@ class Kubectl:
         ).out
 
     def connect(self, host: str, port: int) -> str | None:
-        """Connect by TCP from this machine; return why it failed, or None."""
+        """Connect by TCP from this machine, and stay for a moment; return why it failed, or None.
+
+        A load balancer may take a connection and end it when it finds no backend. Bytes that the
+        server sends first, and its silence, are no failure.
+        """
         try:
-            socket.create_connection((host, port), timeout=_CONNECT_WITHIN).close()
+            connection = socket.create_connection((host, port), timeout=_CONNECT_WITHIN)
         except OSError as error:
             return str(error)
-        return None
+        with connection:
+            connection.settimeout(_LASTS)
+            try:
+                ended = not connection.recv(1)
+            except TimeoutError:
+                return None
+            except OSError as error:
+                return str(error)
+        return "the connection was closed at once" if ended else None
 
     def get(self, host: str, port: int, path: str) -> str | None:
         """Send an HTTP request from this machine; return why it failed, or None."""

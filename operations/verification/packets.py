@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from config.facts.nics import PRIMARY_NIC
 from config.facts.ranges import CLOUD_SERVICES, METADATA_SERVICE
@@ -69,26 +70,41 @@ def _command(
 def _to_own_node(cluster: Cluster) -> Iterable[tuple[Pod, str, str]]:
     nics = _nic_addresses(cluster)
     for pod in cluster.pods_of(CLIENT):
-        for nic, address in nics.get(pod.node, {}).items():
-            yield pod, address, f"its own node {pod.node} on {nic}"
+        for nic, addresses in nics.get(pod.node, {}).items():
+            for address in _of_its_families(pod, addresses):
+                yield pod, address, f"its own node {pod.node} on {nic}"
 
 
 def _to_other_nodes(cluster: Cluster) -> Iterable[tuple[Pod, str, str]]:
     for pod in cluster.pods_of(CLIENT):
-        for node, addresses in _nic_addresses(cluster).items():
-            for nic, address in addresses.items() if node != pod.node else ():
-                yield pod, address, f"node {node} on {nic}"
+        for node, nics in _nic_addresses(cluster).items():
+            for nic, addresses in nics.items() if node != pod.node else ():
+                for address in _of_its_families(pod, addresses):
+                    yield pod, address, f"node {node} on {nic}"
 
 
-def _nic_addresses(cluster: Cluster) -> Mapping[str, Mapping[str, str]]:
-    """Node → NIC → its primary IPv4 address; only the first NIC's of a node outside the stack."""
-    first = {node: {PRIMARY_NIC: ip} for node, ip in cluster.node_addresses.items()}
+def _nic_addresses(cluster: Cluster) -> Mapping[str, Mapping[str, Sequence[str]]]:
+    """Node → NIC → its own addresses; only the first NIC's IPv4 address of a foreign node."""
+    first = {node: {PRIMARY_NIC: [ip]} for node, ip in cluster.node_addresses.items()}
     planned = {
-        node: {nic: str(about["primary"]) for nic, about in member["interfaces"].items()}
+        node: {nic: _own_addresses(about) for nic, about in member["interfaces"].items()}
         for node, member in members(cluster).items()
         if node in cluster.nodes
     }
     return {**first, **planned}
+
+
+def _own_addresses(interface: Object) -> list[str]:
+    """The primary address of a NIC, and its IPv6 twin where there is one."""
+    primary = str(interface["primary"])
+    twin = (interface.get("ipv6") or {}).get(primary)
+    return [primary, *([] if twin is None else [str(twin)])]
+
+
+def _of_its_families(pod: Pod, addresses: Iterable[str]) -> list[str]:
+    """The addresses of the families that the pod has."""
+    families = {ip_address(own).version for own in pod.addresses}
+    return [address for address in addresses if ip_address(address).version in families]
 
 
 def _between(app: str, *, same_node: bool) -> Pairs:
@@ -96,7 +112,8 @@ def _between(app: str, *, same_node: bool) -> Pairs:
         for pod in cluster.pods_of(CLIENT):
             for other in cluster.pods_of(app):
                 if other is not pod and (other.node == pod.node) is same_node:
-                    yield pod, other.addresses[0], f"{other.name} on {other.node}"
+                    for address in _of_its_families(pod, other.addresses):
+                        yield pod, address, f"{other.name} on {other.node}"
 
     return pairs
 
@@ -132,6 +149,22 @@ def _http(pod: Pod, url: str) -> list[str]:
     return ["curl", "-sSf", "-4", "-m", "10", url]
 
 
+def _http_by_ipv4(pod: Pod, url: str) -> list[str]:
+    """As `_http`. Busybox's wget takes IPv6 where it can, so it is given an IPv4 address."""
+    parts = urlsplit(url)
+    has_ipv6 = any(":" in address for address in pod.addresses)
+    if pod.app != CLIENT or not has_ipv6 or parts.scheme != "http":
+        return _http(pod, url)
+    port = "" if parts.port is None else f":{parts.port}"
+    return ["sh", "-c", _WGET_BY_IPV4, "sh", f"{parts.hostname}", port, parts.path or "/"]
+
+
+_WGET_BY_IPV4 = """
+address=$(nslookup -type=a "$1" | awk '/^Address/ { last = $NF } END { print last }')
+exec wget -q -T 10 -O - --header "Host: $1" "http://$address$2$3"
+"""
+
+
 def _dns(cluster: Cluster) -> Sequence[Probe] | NotRun:
     service = cluster.services.get(SERVICE)
     if service is None or not cluster.pods_of(CLIENT):
@@ -156,7 +189,7 @@ def _egress(url: str) -> Callable[[Cluster], Sequence[Probe] | NotRun]:
                 pod,
                 _path(pod, f"{url} as {nat}"),
                 f"is not seen as {nat} by {url}",
-                *_http(pod, url),
+                *_http_by_ipv4(pod, url),
                 says=str(nat),
             )
             for pod in pods
@@ -235,20 +268,40 @@ def _balanced(cluster: Cluster) -> list[tuple[str, Object, str]]:
     ]
 
 
-def _layer7(service: Object) -> set[int]:
+def _layer7(service: Object) -> Mapping[int, str]:
+    """The ports of listeners on layer 7, each with its protocol: http or https."""
     ports = (service["metadata"].get("annotations") or {}).get(_PROTOCOL_PORT, "")
     pairs = (entry.partition(":") for entry in ports.split(",") if entry)
-    return {int(port) for protocol, _, port in pairs if protocol == "http"}
+    return {int(port): protocol for protocol, _, port in pairs}
+
+
+def _answers_http(service: Object, port: Object) -> bool:
+    """Whether a request in plain text gets an answer: test-app-2 does, and any http listener."""
+    protocol = _layer7(service).get(port["port"])
+    if protocol is not None:
+        return protocol == "http"
+    return bool(service["spec"].get("selector") == {"app": SERVER})
 
 
 def _from_outside(*, http: bool) -> Callable[[Cluster], Sequence[Probe] | NotRun]:
+    """Connections to load balancers; only to their http listeners, or to all TCP ports.
+
+    A load balancer may take a connection before it has a backend for it. So a request is sent
+    wherever the answer to one is known.
+    """
+
     def probes(cluster: Cluster) -> Sequence[Probe] | NotRun:
         connections = [
-            _outside(_from_here(name, address, port, cluster), address, port["port"], http=http)
+            _outside(
+                _from_here(name, address, port, cluster),
+                address,
+                port["port"],
+                asks=_answers_http(service, port),
+            )
             for name, service, address in _balanced(cluster)
             for port in service["spec"]["ports"]
             if port.get("protocol", "TCP") == "TCP"
-            and (not http or port["port"] in _layer7(service))
+            and (not http or _layer7(service).get(port["port"]) == "http")
         ]
         kind = "HTTP" if http else "TCP"
         return connections or NotRun(
@@ -268,9 +321,11 @@ def _from_here(name: str, address: str, port: Object, cluster: Cluster) -> Packe
     )
 
 
-def _outside(path: PacketPath, address: str, port: int, *, http: bool) -> Probe:
+def _outside(path: PacketPath, address: str, port: int, *, asks: bool) -> Probe:
+    """`asks`: an HTTP request must get an answer; otherwise a connection must last a moment."""
+
     def attempt(shell: Shell) -> Sequence[str]:
-        why = shell.get(address, port, "/") if http else shell.connect(address, port)
+        why = shell.get(address, port, "/") if asks else shell.connect(address, port)
         return [] if why is None else [f"{path.target}: {why}"]
 
     return Probe(attempt=attempt, path=path)
@@ -403,7 +458,8 @@ def packet_checks(egress_url: str) -> tuple[Check, ...]:
         ),
         _check(
             "load-balancer-tcp",
-            "every TCP port of every LoadBalancer service answers from here",
+            "every TCP port of every LoadBalancer service takes connections from here, and "
+            "test-app-2 answers a request",
             "no healthy backend: no ready pod, a node that load balancers leave out, or a pod "
             "without the coordinator's marks (its table mangle)",
             "kubectl describe service SERVICE; kubectl get endpointslices",

@@ -47,7 +47,11 @@ class Nic:
 
 @dataclass(frozen=True, kw_only=True)
 class Hardware:
-    """One machine. `serial` is in its firmware; `shell` is a socket with a root's shell."""
+    """One machine. `shell` is a socket with a root's shell.
+
+    `serial`: a UUID. It is the firmware's serial number, and we assume that on ECS it is the
+    firmware's UUID, too.
+    """
 
     name: str
     serial: str
@@ -70,7 +74,7 @@ def qemu(programs: Programs, kernel: Path, hardware: Hardware, by: Accelerator) 
         "-m",
         str(MEMORY_MIB),
         "-smbios",
-        f"type=1,{_SYSTEM},serial={hardware.serial}",
+        f"type=1,{_SYSTEM},serial={hardware.serial},uuid={hardware.serial}",
         # A power cut ends qemu itself. Every write of a raw disk is in this system's page cache at
         # once, which outlives qemu, so nothing need be flushed. The tables of a qcow2 file are in
         # qemu's memory until a flush.

@@ -71,6 +71,8 @@ class Lab:
             assert done.status == 0, cloud.explain(done)
             lab = cls(cloud=cloud)
             until("every pod", PODS_WITHIN, lab.every_pod_is_ready)
+            taken = cloud.on_stack_file("backup", "--stack", "local", deadline=COMMAND_WITHIN)
+            assert taken.status == 0, taken.transcript
         except BaseException:
             cloud.kill_everything()
             raise
@@ -193,7 +195,8 @@ def without_source_routing(lab: Lab, node: str, address: str) -> Iterator[None]:
     try:
         yield
     finally:
-        lab.run(node, "ip", "rule", "add", *rule)
+        # As netplan had added it.
+        lab.run(node, "ip", "rule", "add", *rule, "protocol", "static")
 
 
 @contextmanager
@@ -237,6 +240,30 @@ def without_the_rule_for_pings(lab: Lab) -> Iterator[None]:
     finally:
         change("Accept")
         ecs.revoke_security_group(removed)
+
+
+@contextmanager
+def without_ipv6_bandwidth(lab: Lab, address: str) -> Iterator[None]:
+    """An IPv6 address has no public bandwidth, so it is for the VPC only."""
+    vpc, models = official_sdk.client("vpc", lab.cloud), official_sdk.models("vpc")
+    where = {"region_id": "cn-hangzhou"}
+    listed = vpc.describe_ipv_6addresses(
+        models.DescribeIpv6AddressesRequest(ipv_6address=address, **where)
+    )
+    [described] = listed.body.ipv_6addresses.ipv_6address
+    named = {**where, "ipv_6address_id": described.ipv_6address_id}
+    vpc.delete_ipv_6internet_bandwidth(models.DeleteIpv6InternetBandwidthRequest(**named))
+    try:
+        yield
+    finally:
+        vpc.allocate_ipv_6internet_bandwidth(
+            models.AllocateIpv6InternetBandwidthRequest(
+                ipv_6gateway_id=described.ipv_6gateway_id,
+                bandwidth=described.ipv_6internet_bandwidth.bandwidth,
+                internet_charge_type=described.ipv_6internet_bandwidth.internet_charge_type,
+                **named,
+            )
+        )
 
 
 _SEND_FROM: Final = """

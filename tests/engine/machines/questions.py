@@ -81,6 +81,7 @@ _LINES: Final[Mapping[str, str]] = {
     "routes": "ip -4 route show table all | grep -vE '^(local|broadcast) |dev veth'",
 }
 """Kind → a script that prints what is there, one a line."""
+ADVERTISED: Final = "spiderpool-alicloud.io/"
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d[T-]\d\d[:-]\d\d[:-]\d\dZ?")
 _INSTANCE: Final = re.compile(r"\bi-[0-9a-z]{8,}")
 
@@ -124,13 +125,18 @@ def _of_node(node: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         "labels": metadata["labels"],
         "annotations": metadata["annotations"],
         "spec": node["spec"],
-        "capacity": status["capacity"],
-        "allocatable": status["allocatable"],
+        "capacity": _of_kubelet(status["capacity"]),
+        "allocatable": _of_kubelet(status["allocatable"]),
         "nodeInfo": status["nodeInfo"],
         "addresses": {a["type"]: a["address"] for a in status["addresses"]},
         "conditions": {c["type"]: f"{c['status']} {c['reason']}" for c in status["conditions"]},
     }
     return _flat(document, "")
+
+
+def _of_kubelet(resources: Mapping[str, str]) -> dict[str, str]:
+    """Without the advertised addresses, which depend on where the first pods run."""
+    return {name: count for name, count in resources.items() if ADVERTISED not in name}
 
 
 def _flat(value: object, name: str) -> Iterator[tuple[str, str]]:

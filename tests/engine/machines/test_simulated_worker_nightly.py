@@ -17,7 +17,26 @@ from tests.engine.machines.questions import Answers, answers, differences, unexp
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(9000)]
 
 WORKER = "worker"
-REASONS: Mapping[str, str] = {}
+REASONS: Mapping[str, str] = {
+    r"Node (capacity|allocatable)\.(cpu|memory|ephemeral-storage)": (
+        "Every virtual machine has one size, whatever its instance type."
+    ),
+    r"Node nodeInfo\.(bootID|machineID|systemUUID)": "Each machine has its own.",
+    r"Node nodeInfo\.(containerRuntimeVersion|kernelVersion|osImage)": (
+        "The simulated one reports that it is simulated, and Ubuntu; the other one is Debian."
+    ),
+    r"files /opt/cni/bin/.*": "The simulated kubelet runs no CNI plugin.",
+    r"files /etc/cni/net\.d/multus\.d/multus\.kubeconfig": "multus, a CNI plugin, writes it.",
+    r"files /var/lib/kubelet/pki/kubelet\.(crt|key)": (
+        "The simulated kubelet serves nothing by TLS."
+    ),
+    r"files /etc/kubernetes/manifests/\.keep": (
+        "An empty file of the package; a simulated installation unpacks none."
+    ),
+    r"rules 1000: from all lookup 500": (
+        "The coordinator's, for its routes to pods. A simulated pod has no network."
+    ),
+}
 """Pattern of an answer's name → why it differs."""
 
 

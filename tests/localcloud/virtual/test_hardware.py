@@ -14,9 +14,10 @@ from localcloud.virtual.unpacked import Programs
 
 pytestmark = pytest.mark.unit
 
+SERIAL = "01234567-89ab-cdef-0123-456789abcdef"
 HARDWARE = Hardware(
     name="i-1",
-    serial="0123-abcd",
+    serial=SERIAL,
     processors=1,
     counter_khz=2_596_154,
     disk=Path("/home/i-1/disk.img"),
@@ -35,7 +36,7 @@ def options(name: str, command: list[str]) -> list[str]:
 
 def test_the_firmware_is_that_of_an_ecs_instance() -> None:
     assert options("-smbios", words()) == [
-        "type=1,manufacturer=Alibaba Cloud,product=Alibaba Cloud ECS,serial=0123-abcd"
+        f"type=1,manufacturer=Alibaba Cloud,product=Alibaba Cloud ECS,serial={SERIAL},uuid={SERIAL}"
     ]
 
 

@@ -284,6 +284,18 @@ def test_down_says_what_is_left_and_keeps_the_cloud_running(
     assert "localcloud stop" not in machine.order()
 
 
+def test_down_leaves_snapshots_which_outlive_their_stack(
+    machine: Machine, cloud: LocalCloud
+) -> None:
+    cloud.up()
+    machine.calls.clear()
+    machine.answers["localcloud resources"] = Finished(
+        status=0, out=json.dumps({"Snapshot": {"count": 2}}), err=""
+    )
+    cloud.down()
+    assert "localcloud stop" in machine.order()
+
+
 def test_discard_forgets_the_stack_and_keeps_the_secrets(
     machine: Machine, cloud: LocalCloud
 ) -> None:

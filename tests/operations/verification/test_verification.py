@@ -27,6 +27,7 @@ NAT = "47.98.0.9"
 CHECKS = (*OBJECT_CHECKS, *packet_checks("http://seen.example.com"))
 NODES = {"master": ("172.31.0.3", "172.31.0.10"), "worker": ("172.31.0.4", "172.31.0.20")}
 _NOT_IN_POOL = "which is not in a pool of worker and eth0 (worker-eth0)"
+_IPV6 = {"ip": "fd00::20"}
 PROTOCOL_PORT = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-protocol-port"
 
 
@@ -35,6 +36,8 @@ class Played:
 
     def __init__(self, *, fails: str = "", sees: str = "203.0.113.5") -> None:
         self.ran: list[tuple[str, ...]] = []
+        self.connected: list[str] = []
+        self.requested: list[str] = []
         self._fails = fails
         self._sees = sees
         self._asked: list[str] = []
@@ -52,9 +55,11 @@ class Played:
         return "\n".join(f'{self._sees} - - "GET {path}" "{pod.name}"' for path in self._asked)
 
     def connect(self, host: str, port: int) -> str | None:
+        self.connected.append(f"{host}:{port}")
         return "refused" if self._fails == f"{host}:{port}" else None
 
     def get(self, host: str, port: int, path: str) -> str | None:
+        self.requested.append(f"{host}:{port}")
         self._asked.append(path)
         return "refused" if self._fails == f"{host}:{port}" else None
 
@@ -580,11 +585,71 @@ def test_a_path_without_packets_fails_its_own_checks(fails: str, checks: set[str
     assert _failed(_verdicts(_cluster(), shell)) == checks
 
 
+def test_a_load_balancer_before_the_sample_app_must_answer_a_request() -> None:
+    shell = Played()
+    _verdicts(_cluster(), shell)
+    assert {"47.0.0.1:999", "47.0.0.2:80"} <= set(shell.requested)
+    assert not shell.connected
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda service: service["spec"].update(selector={"app": "database"}),
+        lambda service: service["metadata"].update(annotations={PROTOCOL_PORT: "https:999"}),
+    ],
+)
+def test_before_another_app_or_with_https_a_connection_is_enough(
+    change: Callable[[dict[str, Any]], object],
+) -> None:
+    shell = Played()
+    _verdicts(_cluster(lambda items: change(items["Service/tcp-service"])), shell)
+    assert "47.0.0.1:999" in shell.connected
+
+
+def test_pods_with_ipv6_ping_pods_and_nodes_by_both_families() -> None:
+    twins = {"172.31.0.4": "fd00::4", "172.31.0.20": "fd00::20", "192.168.0.20": "fd00:1::20"}
+
+    def with_ipv6(items: dict[str, dict[str, Any]]) -> None:
+        for key in ("Pod/test-app-1-master", "Pod/test-app-1-worker", "Pod/test-app-2-worker"):
+            own = items[key]["status"]["podIPs"]
+            own.append({"ip": twins.get(own[0]["ip"], "fd00::10")})
+
+    items = {f"{i['kind']}/{i['metadata']['name']}": i for i in _items()}
+    with_ipv6(items)
+    outputs = _outputs()
+    outputs["nodes"]["worker"]["interfaces"]["eth0"]["ipv6"] = twins
+    shell = Played()
+    _verdicts(read_cluster(list(items.values()), outputs, local=False), shell)
+    pinged = {(pod, words[-1]) for pod, *words in shell.ran if words[0] == "ping"}
+    assert {("test-app-1-master", address) for address in twins.values()} <= pinged
+    assert ("test-app-1-worker", "fd00::4") in pinged
+
+
+def test_pods_without_ipv6_ping_no_ipv6_address() -> None:
+    outputs = _outputs()
+    outputs["nodes"]["worker"]["interfaces"]["eth0"]["ipv6"] = {"172.31.0.4": "fd00::4"}
+    shell = Played()
+    _verdicts(read_cluster(_items(), outputs, local=False), shell)
+    assert not [words for words in shell.ran if ":" in words[-1] and words[1] == "ping"]
+
+
 def test_egress_by_another_address_than_the_nats_fails() -> None:
     cluster = _cluster()
     other = read_cluster(_items(), {**_outputs(), "natAddress": "47.98.7.7"}, local=False)
     assert "egress" in _failed(_verdicts(other))
     assert "egress" not in _failed(_verdicts(cluster))
+
+
+def test_a_pod_with_ipv6_asks_for_the_nats_address_by_ipv4() -> None:
+    cluster = _cluster(lambda i: i["Pod/test-app-1-worker"]["status"]["podIPs"].append(_IPV6))
+    shell = Played()
+    verify(packet_checks("http://seen.example.com:8080/ip"), cluster, shell, done=lambda: None)
+    [with_ipv6] = [words for words in shell.ran if words[-3:-1] == ("seen.example.com", ":8080")]
+    assert (with_ipv6[0], with_ipv6[-1]) == ("test-app-1-worker", "/ip")
+    assert "nslookup -type=a" in with_ipv6[3]
+    without = [words for words in shell.ran if words[0] == "test-app-1-master"]
+    assert any(words[-1] == "http://seen.example.com:8080/ip" for words in without)
 
 
 @pytest.mark.parametrize("seen", ["172.31.0.4", "100.64.3.2"])

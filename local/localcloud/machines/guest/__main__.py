@@ -14,6 +14,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from pyroute2.netlink.exceptions import NetlinkError  # type: ignore[import-untyped]  # ships no types
+
 from localcloud.machines import channel
 from localcloud.machines.control import Instance
 from localcloud.machines.guest import about, disks, rootfs
@@ -45,6 +47,8 @@ def main() -> None:
         about.About(
             kubernetes_versions=tuple(versions),
             instance_type=instance.instance_type,
+            # We assume that an ECS instance's firmware has its serial number as UUID, too.
+            system_uuid=instance.serial_number.lower(),
         )
     )
     scripts.install_image()
@@ -85,7 +89,8 @@ def _boot(instance: Instance) -> None:
 def _network() -> None:
     try:
         plans = links.apply_netplan(leases.read())
-    except NetplanError as error:
+    except (NetplanError, NetlinkError) as error:
+        # The machine keeps running, as a real one does: this process is its first one.
         say(f"netplan: {error}")
         return
     for plan in plans:

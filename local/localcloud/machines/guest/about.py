@@ -14,10 +14,14 @@ _MACHINE_ID: Final = Path("/etc/machine-id")
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """The Kubernetes versions that were built, such as v1.35.4, and the instance type."""
+    """The Kubernetes versions that were built, such as v1.35.4, and the instance type.
+
+    `system_uuid`: the UUID in the firmware, as the kernel shows it, in lower case.
+    """
 
     kubernetes_versions: tuple[str, ...]
     instance_type: str
+    system_uuid: str
 
 
 def boot_id() -> str:
@@ -42,4 +46,5 @@ def read() -> About:
     return About(
         kubernetes_versions=tuple(document["kubernetes_versions"]),
         instance_type=document["instance_type"],
+        system_uuid=document["system_uuid"],
     )

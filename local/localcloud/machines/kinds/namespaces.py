@@ -87,6 +87,7 @@ class NamespaceGuest:
         self._fabric = fabric
         self._disks = disks
         self._plugged: dict[str, Interface] = {}
+        self._leased: list[dict[str, Any]] | None = None
         self._attached: dict[str, DataDisk] = {}
 
     async def started(self) -> bool:
@@ -124,7 +125,8 @@ class NamespaceGuest:
         """Plug and unplug ENIs and admit the addresses that they have now.
 
         Returns:
-            The message about their addresses; empty if nothing has changed.
+            The message about links and primary addresses; empty if these are the same. A rule of
+            a security group, for example, does not concern the machine.
         """
         attached = {nic.id: nic for nic in instance.interfaces}
         names = guest_link_names(instance.interfaces)
@@ -136,8 +138,7 @@ class NamespaceGuest:
             )
         for interface_id in attached.keys() & self._plugged.keys():
             await asyncio.to_thread(self._fabric.assign, attached[interface_id])
-        if attached == self._plugged:
-            return {}
+        same_links = attached.keys() == self._plugged.keys()
         self._plugged = attached
         leases = [
             {
@@ -149,6 +150,9 @@ class NamespaceGuest:
             }
             for nic in instance.interfaces
         ]
+        if same_links and leases == self._leased:
+            return {}
+        self._leased = leases
         return {"leases": leases}
 
     def _detached(self, instance: Instance) -> dict[str, Any]:

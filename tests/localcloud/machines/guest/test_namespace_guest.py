@@ -46,8 +46,18 @@ def eni(number: int, *secondary: str) -> dict[str, Any]:
 
 def calls_for(*states: list[dict[str, Any]]) -> list[str]:
     """The calls of the fabric after the first state, while the guest follows the others."""
+    return followed(*states)[0]
 
-    async def run() -> list[str]:
+
+def messages_for(*states: list[dict[str, Any]]) -> list[list[str]]:
+    """What each message to the machine is about, the first included."""
+    return followed(*states)[1]
+
+
+def followed(*states: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """The calls of the fabric after the first state, and all messages to the machine."""
+
+    async def run() -> tuple[list[str], list[list[str]]]:
         fabric = NotingFabric()
         ours, theirs = channel.pair()
         process = await asyncio.create_subprocess_exec("sleep", "60")
@@ -59,8 +69,11 @@ def calls_for(*states: list[dict[str, Any]]) -> list[str]:
             await guest.follow(state)
         calls = list(fabric.calls)
         await guest.cut_power()
+        messages = []
+        while (received := channel.receive(theirs)) is not None:
+            messages.append(sorted(received[0]))
         theirs.close()
-        return calls
+        return calls, messages
 
     return asyncio.run(run())
 
@@ -80,3 +93,19 @@ def test_an_eni_that_is_attached_later_is_plugged_with_its_addresses() -> None:
 
 def test_a_detached_eni_is_unplugged() -> None:
     assert calls_for([eni(1), eni(2)], [eni(1)]) == ["unplug eni-2", "assign eni-1 "]
+
+
+def test_a_rule_of_a_security_group_is_no_news_for_the_machine() -> None:
+    rule = {
+        "protocol": "tcp",
+        "port_from": 1,
+        "port_to": 9,
+        "source": "10.0.0.0/8",
+        "policy": "accept",
+        "priority": 1,
+    }
+    assert messages_for([eni(1)], [{**eni(1), "ingress": [rule]}]) == [["leases"]]
+
+
+def test_the_machine_learns_of_an_eni_that_is_attached_later() -> None:
+    assert messages_for([eni(1)], [eni(1), eni(2)]) == [["leases"], ["leases"]]

@@ -96,7 +96,7 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
         interfaces.append({**raw, "secondary_addresses": [str(a) for a in nic.pods.addresses]})
     user_data = booted(plan, NAME).raw.decode()
     instance = {**fake_cloud.instance(NAME, interfaces, user_data), "system_disk": "d-1"}
-    instance["serial_number"] = "0123-4567"
+    instance["serial_number"] = "01234567-89ab-cdef-0123-456789abcdef"
     built = Bed(home=home, cloud=cloud, instance=instance)
     cloud.change(instance)
     tools = fake_cloud.REPOSITORY / ".local" / "bin"

@@ -52,6 +52,39 @@ def test_the_node_has_what_the_flags_ask_for() -> None:
     assert registered["status"]["capacity"]["pods"] == "17"
 
 
+def test_memory_and_storage_below_the_eviction_thresholds_are_not_for_pods() -> None:
+    status = node_object.registration(SETTINGS, "v1.35.4", SMALL)["status"]
+    assert status["allocatable"] == status["capacity"] | {
+        "memory": "8092Mi",
+        # A tenth is kept; the kubelet has the share as float32.
+        "ephemeral-storage": "37926361435",
+    }
+    assert status["capacity"]["hugepages-2Mi"] == status["capacity"]["hugepages-1Gi"] == "0"
+
+
+def test_what_both_reservations_keep_is_not_for_pods() -> None:
+    reserved = {
+        "systemReserved": {"cpu": "250m", "memory": "1Gi"},
+        "kubeReserved": {"cpu": "250m", "memory": "512Mi"},
+        "evictionHard": {"memory.available": "200Mi"},
+    }
+    settings = load(FLAGS, "host", DOCUMENT | reserved, version="v1.35.4")
+    left = node_object.left_for_pods(settings, SMALL)
+    assert (left["cpu"], left["memory"]) == ("1500m", f"{8 * 1024 - 1024 - 512 - 200}Mi")
+    assert left["ephemeral-storage"] == "41152736Ki"
+
+
+def test_a_flag_reserves_instead_of_the_file() -> None:
+    document = DOCUMENT | {"systemReserved": {"cpu": "250m"}}
+    settings = load([*FLAGS, "--system-reserved=cpu=1"], "host", document, version="v1.35.4")
+    assert node_object.left_for_pods(settings, SMALL)["cpu"] == "1"
+
+
+def test_a_reservation_that_is_no_quantity_ends_the_kubelet() -> None:
+    with pytest.raises(SettingsError, match="'much' is not a quantity"):
+        load(FLAGS, "host", DOCUMENT | {"kubeReserved": {"cpu": "much"}}, version="v1.35.4")
+
+
 def test_without_an_external_provider_there_is_no_uninitialized_taint() -> None:
     registered = node_object.registration(
         replace(SETTINGS, external_cloud=False, taints=()), "v1", SMALL

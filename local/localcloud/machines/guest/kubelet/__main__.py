@@ -191,13 +191,16 @@ class Kubelet:
             present, _now(), not_ready_reason=self._network_problem()
         )
         machine = hardware.of_instance_type(about.read().instance_type)
-        resources = node_object.resources(self._settings, machine)
         kept = extended.extended(present["status"].get("capacity") or {})
-        changed["status"] |= {"capacity": resources, "allocatable": resources | kept}
+        changed["status"] |= {
+            "capacity": node_object.resources(self._settings, machine),
+            "allocatable": node_object.left_for_pods(self._settings, machine) | kept,
+        }
         changed["status"]["nodeInfo"] = {
             "kubeletVersion": self._version,
             "bootID": about.boot_id(),
             "machineID": about.machine_id(),
+            "systemUUID": about.read().system_uuid,
         }
         changed["status"]["daemonEndpoints"] = {"kubeletEndpoint": {"Port": 10250}}
         return client.request("PATCH", f"{path}/status", changed, STRATEGIC_PATCH)

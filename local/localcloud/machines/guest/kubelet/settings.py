@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from localcloud.machines.guest.kubelet.node.allocatable import DEFAULT_THRESHOLDS, total
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
@@ -76,6 +78,10 @@ class Settings:
     taints: tuple[Taint, ...]
     max_pods: int
     lease_seconds: int
+    reserved: tuple[tuple[str, str], ...] = ()
+    """Resource → what the system and Kubernetes keep of it."""
+    thresholds: tuple[tuple[str, str], ...] = tuple(DEFAULT_THRESHOLDS.items())
+    """Signal of hard eviction → its threshold."""
 
 
 def parse_flags(words: Sequence[str], version: str) -> dict[str, str]:
@@ -135,7 +141,22 @@ def load(
         taints=tuple(taints),
         max_pods=max_pods,
         lease_seconds=int(document.get("nodeLeaseDurationSeconds") or 40),
+        reserved=_reserved(flags, document),
+        # One threshold that is set replaces all defaults (mergeDefaultEvictionSettings).
+        thresholds=tuple((document.get("evictionHard") or DEFAULT_THRESHOLDS).items()),
     )
+
+
+def _reserved(flags: Mapping[str, str], document: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """What both reservations keep together. A flag replaces the file's map."""
+    parts = []
+    for flag, key in (("system-reserved", "systemReserved"), ("kube-reserved", "kubeReserved")):
+        pairs = (entry.partition("=") for entry in _split(flags.get(flag, "")))
+        parts.append({name: text for name, _, text in pairs} or (document.get(key) or {}))
+    try:
+        return tuple(sorted(total(*parts).items()))
+    except ValueError as error:
+        raise SettingsError(f"failed to parse reserved resources: {error}") from None
 
 
 def read_document(path: Path) -> dict[str, Any] | None:

@@ -189,6 +189,8 @@ def _delete_rule(ip: IPRoute, present: Any) -> None:  # noqa: ANN401  (netlink m
         "family": present["family"],
         "table": present.get_attr("FRA_TABLE"),
         "priority": present.get_attr("FRA_PRIORITY"),
+        # Without it the kernel deletes the first rule that is otherwise equal, whoever added it.
+        "protocol": _STATIC,
     }
     if source := present.get_attr("FRA_SRC"):
         arguments |= {"src": source, "src_len": present["src_len"]}

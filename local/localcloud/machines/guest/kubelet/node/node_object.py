@@ -8,6 +8,8 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any, Final
 
+from localcloud.machines.guest.kubelet.node.allocatable import allocatable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -28,8 +30,17 @@ def resources(settings: Settings, hardware: Hardware) -> dict[str, str]:
         "cpu": str(hardware.cpus),
         "memory": f"{hardware.memory_gib * 1024 * 1024}Ki",
         "ephemeral-storage": "41152736Ki",
+        # The sizes that every x86-64 processor of ECS has; none is set aside.
+        "hugepages-1Gi": "0",
+        "hugepages-2Mi": "0",
         "pods": str(settings.max_pods),
     }
+
+
+def left_for_pods(settings: Settings, hardware: Hardware) -> dict[str, str]:
+    """Return what the Node's pods can ask for, which the kubelet reports with every status."""
+    capacity = resources(settings, hardware)
+    return dict(allocatable(capacity, dict(settings.reserved), dict(settings.thresholds)))
 
 
 def registration(settings: Settings, version: str, hardware: Hardware) -> dict[str, Any]:
@@ -64,7 +75,7 @@ def registration(settings: Settings, version: str, hardware: Hardware) -> dict[s
         "spec": spec,
         "status": {
             "capacity": capacity,
-            "allocatable": capacity,
+            "allocatable": left_for_pods(settings, hardware),
             "nodeInfo": {
                 "architecture": "amd64",
                 "operatingSystem": "linux",

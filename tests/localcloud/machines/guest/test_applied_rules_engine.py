@@ -1,0 +1,56 @@
+"""Routing rules of a simulated machine after netplan is applied, in a network of the test's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from localcloud.machines.privileges import NamespacesUnavailableError, outer_command
+from tests.localcloud.machines.fake_cloud import REPOSITORY
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(60)]
+
+PROGRAM = """
+import json
+from pyroute2 import IPRoute
+from localcloud.machines.guest.network.links import _apply_rules
+from localcloud.machines.guest.network.netplan import Rule
+
+rules = [
+    Rule(table=101, priority=2000, source="172.31.199.183"),
+    Rule(table=102, priority=2000, source="192.168.0.154"),
+]
+with IPRoute() as ip:
+    # An administrator's, equal but for the protocol.
+    ip.rule("add", table=102, priority=2000, src="192.168.0.154", protocol=3)
+    for _ in range(3):
+        _apply_rules(ip, rules)
+    present = [
+        (rule.get_attr("FRA_TABLE"), rule.get_attr("FRA_PROTOCOL"))
+        for rule in ip.get_rules(family=2)
+        if rule.get_attr("FRA_PRIORITY") == 2000
+    ]
+    print(json.dumps(sorted(present)))
+"""
+
+
+def test_netplan_applied_again_replaces_its_own_rules_and_leaves_an_equal_one_of_others() -> None:
+    try:
+        namespaces = outer_command()
+    except NamespacesUnavailableError as error:
+        pytest.skip(str(error))
+    done = subprocess.run(  # noqa: S603  (our own program)
+        [*namespaces, sys.executable, "-c", PROGRAM],
+        env={**os.environ, "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'local'}"},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [[101, 4], [102, 3], [102, 4]]
