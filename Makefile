@@ -93,7 +93,7 @@ processes: $(STAMP) ## Tests that start and kill programs hundreds of times.
 .PHONY: test
 test: check processes ## Everything there is: check, programs that are killed, the engine tier.
 	$(BIN)/python -m toolchain ensure
-	$(BIN)/pytest -m engine -n 3 --dist loadgroup -q --durations=25 --tb=native
+	$(BIN)/pytest -m engine -n 3 --dist loadgroup --no-loadscope-reorder -q --durations=25 --tb=native
 	@echo "make test: $(TOOK)"
 
 .PHONY: nightly

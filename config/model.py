@@ -72,7 +72,8 @@ class Model(BaseModel):
         validate_by_alias=True,
         validate_by_name=False,
         serialize_by_alias=True,
-        use_attribute_docstrings=True,
+        # A preview needs the validator of the whole, and those of none of the parts.
+        defer_build=True,
     )
 
     @field_validator("*", mode="before")

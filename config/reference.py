@@ -25,7 +25,7 @@ from config.facts.regions import ZONE_LETTERS, zones_of
 from config.facts.unsupported import rows
 from config.model import PORT_NAME, ClusterConfig, Profile
 from config.profiles import CLUSTERS, POOLS, ROLES
-from config.schema import CLUSTER_FILE, STACK_FILE, cluster_schema, stack_schema
+from config.schema import CLUSTER_FILE, STACK_FILE, cluster_schema, meanings, stack_schema
 
 ROOT = Path(__file__).parents[1]
 
@@ -149,16 +149,18 @@ def _section(path: str, model: type[BaseModel]) -> str:
         "| key | type | default | meaning |",
         "|---|---|---|---|",
     ]
-    lines += [_row(field) for field in model.model_fields.values()]
+    lines += [
+        _row(field, meanings(model).get(name, "")) for name, field in model.model_fields.items()
+    ]
     return "\n".join((*lines, ""))
 
 
-def _row(field: FieldInfo) -> str:
+def _row(field: FieldInfo, meaning: str) -> str:
     cells = (
         f"`{field.alias}`",
         _cell(_type(field.annotation, field.metadata)),
         _cell(_default(field)),
-        _cell(_text(field.description or "")),
+        _cell(_text(meaning)),
     )
     return f"| {' | '.join(cells)} |"
 

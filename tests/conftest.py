@@ -41,9 +41,33 @@ def _hermetic(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_ERROR_OUTPUT_STRING", "true")
 
 
+_LONG_GROUPS = (
+    "rolling",
+    "test_machine_life_cycle",
+    "test_machines_boot_from_user_data",
+    "cloud",
+    "test_provider_configurations",
+    "test_existing_mode",
+    "served",
+    "deployed_light",
+    "test_three_control_planes",
+    "test_cycles",
+    "test_destroy_order",
+    "test_earlier_release",
+    "test_every_address_runs_a_pod",
+    "test_interrupts",
+    "test_faults",
+)
+"""Groups of engine tests that take more than two minutes, the longest first.
+
+They start first, so that no worker has one of them left when the others have nothing to do.
+"""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep engine tests that share a cloud on one worker, in order (`--dist loadgroup`)."""
+    groups: dict[pytest.Item, str] = {}
     for item in items:
         if isinstance(item, pytest.Function) and item.get_closest_marker("engine"):
             fixtures = item._fixtureinfo.name2fixturedefs
@@ -52,7 +76,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 for name, (*_, used) in fixtures.items()
                 if used.scope == "session" and used.baseid.startswith("tests")
             )
+            groups[item] = shared[0] if shared else item.path.stem
             item.add_marker(pytest.mark.xdist_group(shared[0] if shared else str(item.path)))
+    items.sort(
+        key=lambda item: (
+            _LONG_GROUPS.index(groups[item])
+            if groups.get(item) in _LONG_GROUPS
+            else len(_LONG_GROUPS)
+        )
+    )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

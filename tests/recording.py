@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Any
@@ -347,6 +348,7 @@ def record(  # noqa: PLR0913 - the ways in which an engine can be set up
     # A program that fails leaves Outputs that failed with it: the failure itself is raised here.
     # Told of whenever the collector finds them, they would break into whatever runs then.
     loop.set_exception_handler(lambda _loop, _context: None)
+    loop.set_default_executor(_AtOnce())
     asyncio.set_event_loop(loop)
     try:
         set_mocks(
@@ -398,6 +400,18 @@ async def _stack_outputs() -> Mapping[str, Any]:
     shown = plain(json_format.MessageToDict(struct))
     assert isinstance(shown, dict)
     return shown
+
+
+class _AtOnce(ThreadPoolExecutor):
+    """Runs each call of the engine where it is made: a thread for it would only cost time."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401 - as the base
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - whoever waits gets it
+            future.set_exception(error)
+        return future
 
 
 class _Lines(logging.Handler):

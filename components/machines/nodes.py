@@ -230,7 +230,8 @@ class Node(pulumi.ComponentResource):
         if node.etcd_disk is None:
             return None
         if self._rollout is not None:
-            self._rollout.lost_disks.watch(node.name, enis[PRIMARY_NIC].status)
+            nic = enis[PRIMARY_NIC].status
+            self._rollout.lost_disks.watch(node.name, nic, resource=self)
         name = etcd_disk_name(self._name)
         return make_disk(
             name,

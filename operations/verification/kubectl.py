@@ -72,8 +72,8 @@ class Kubectl:
     def connect(self, host: str, port: int) -> str | None:
         """Connect by TCP from this machine, and stay for a moment; return why it failed, or None.
 
-        A load balancer may take a connection and end it when it finds no backend. Bytes that the
-        server sends first, and its silence, are no failure.
+        A load balancer may take a connection and end it when it finds no backend. A server may send
+        first or stay silent.
         """
         try:
             connection = socket.create_connection((host, port), timeout=_CONNECT_WITHIN)

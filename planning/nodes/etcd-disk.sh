@@ -1,9 +1,10 @@
 #!/bin/bash
 # etcd's own disk (docs/decisions/etcd-disk.md). `prepare` is for a machine's first boot and may
 # format a disk with nothing on it; `mount` is for every other boot, before the kubelet starts;
-# `is-there` tells whether it still is attached and mounted, `member` prints the id of the member whose
-# data is there, `set-aside` takes data that no cluster needs out of etcd's way, `back-up` writes a snapshot of a running etcd, and `restore` makes the only
-# member of a new cluster of the data on a disk that comes from a snapshot.
+# `is-there` tells whether it still is attached and mounted, and makes its file system as large as the
+# disk; `member` prints the id of the member whose data is there, `set-aside` takes data that no
+# cluster needs out of etcd's way, `back-up` writes a snapshot of a running etcd, and `restore` makes
+# the only member of a new cluster of the data on a disk that comes from a snapshot.
 set -euo pipefail
 
 # shellcheck source=/dev/null
@@ -53,11 +54,18 @@ format_if_blank() { # DEVICE
   fi
 }
 
+# Once a boot for each size: resize2fs opens the device for writing, which udev would report again and
+# again.
+grow() { # DEVICE: a disk may be made larger while etcd waits for it, because its file system is full
+  local grown
+  grown=/run/etcd-disk-$(blockdev --getsize64 "$1")
+  [ -e "$grown" ] || { resize2fs "$1" &> /dev/null && touch "$grown"; }
+}
+
 mount_disk() { # DEVICE
   mkdir -p "$DISK" /var/lib/etcd
   is_mounted "$DISK" || mount -o noatime "$1" "$DISK"
-  # A disk that has grown; this does nothing otherwise.
-  resize2fs "$1" > /dev/null 2>&1 || true
+  grow "$1" || true
 }
 
 check_owner() { # prepare|mount
@@ -67,7 +75,7 @@ check_owner() { # prepare|mount
     [ "$1" = prepare ] ||
       stop "etcd's disk has lost its file \`owner\`, and etcd would start empty on it. It stays as it" \
         "is: attach the disk of this node, or replace this machine."
-    [ -z "$(find "$DISK/" -mindepth 1 -maxdepth 1 ! -name lost+found ! -name owner.new)" ] ||
+    [ -z "$(ls -A -I lost+found -I owner.new "$DISK/")" ] ||
       stop "etcd's disk has files and no owner, so another program has written them. It stays as" \
         "it is: attach the disk of this node, or empty this one, and $AGAIN."
     echo "$owner" > "$DISK/owner.new"
@@ -166,7 +174,9 @@ case "$1" in
     touch "$HERE/etcd-disk-ready"
     ;;
   is-there)
-    device > /dev/null && is_mounted /var/lib/etcd
+    is_mounted /var/lib/etcd
+    path=$(device)
+    grow "$path" || true
     ;;
   member)
     python3 -c "$READ_LOG" "$DISK/data/member/wal"

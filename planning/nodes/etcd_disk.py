@@ -16,7 +16,6 @@ first control plane's disk is created (docs/decisions/restore.md)."""
 SERVICE_FILE: Final = f"""\
 [Unit]
 Description=Mounts etcd's own disk
-# The boot program mounts it first, and a kubelet that starts before it runs nothing yet.
 ConditionPathExists=/etc/spiderpool-alicloud/etcd-disk-ready
 Before=kubelet.service
 [Service]
@@ -27,6 +26,8 @@ ExecStart={PROGRAM} mount
 [Install]
 WantedBy=multi-user.target
 """
+"""The condition is for a first boot: the boot program mounts the disk, and a kubelet that starts
+before it runs nothing yet."""
 KUBELET_DROP_IN: Final = f"""\
 [Unit]
 Requires={SERVICE}.service

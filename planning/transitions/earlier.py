@@ -55,6 +55,7 @@ class StateResource:
 class DiskInState:
     """A disk for etcd, by what an edit cannot change without a new disk, and by its origin."""
 
+    id: str
     zone: str
     is_encrypted: bool
     kms_key_id: str
@@ -107,6 +108,7 @@ def cluster_in_state(cluster: str, resources: Iterable[StateResource]) -> Cluste
         ),
         present_disks={
             name.removesuffix(_DISK_SUFFIX): DiskInState(
+                id=str(outputs.get("id") or ""),
                 zone=str(outputs.get("zoneId") or ""),
                 is_encrypted=bool(outputs.get("encrypted")),
                 kms_key_id=str(outputs.get("kmsKeyId") or ""),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -46,66 +47,78 @@ def entries(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield from _entries(ClusterConfig, document, "", "")
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Key:
+    """A key of a model, and the model inside of it with what leads there: nothing, `.*` or `[]`."""
+
+    name: str
+    inner: type[BaseModel] | None
+    suffix: str
+    default: Any
+
+
+@cache
+def _keys(model: type[BaseModel]) -> tuple[_Key, ...]:
+    """The keys of a model in its order. A check of an edit asks for them dozens of times."""
+    return tuple(_key(field) for field in model.model_fields.values())
+
+
+def _key(field: FieldInfo) -> _Key:
+    inner, suffix = _inner(field.annotation)
+    return _Key(name=str(field.alias), inner=inner, suffix=suffix, default=_default(field))
+
+
 def _patterns(model: type[BaseModel], at: str) -> Iterator[str]:
-    for key, kind in _fields(model):
-        here = f"{at}.{key}" if at else key
-        inner, suffix = _inner(kind)
-        if inner is None:
+    for key in _keys(model):
+        here = f"{at}.{key.name}" if at else key.name
+        if key.inner is None:
             yield here
         else:
-            if suffix:
-                yield f"{here}{'.*' if suffix == '.*' else '[]'}"
-            yield from _patterns(inner, f"{here}{suffix}")
+            if key.suffix:
+                yield f"{here}{key.suffix}"
+            yield from _patterns(key.inner, f"{here}{key.suffix}")
 
 
 def _leaves(
     model: type[BaseModel], document: Mapping[str, Any], path: str, pattern: str
 ) -> Iterator[Leaf]:
-    for field in model.model_fields.values():
-        key = str(field.alias)
-        value = document.get(key)
-        here = f"{path}.{key}" if path else key
-        key_pattern = f"{pattern}.{key}" if pattern else key
-        inner, suffix = _inner(field.annotation)
-        if inner is None or suffix == "[]":
-            shown = value if value is not None else _default(field)
+    for key in _keys(model):
+        value = document.get(key.name)
+        here = f"{path}.{key.name}" if path else key.name
+        key_pattern = f"{pattern}.{key.name}" if pattern else key.name
+        if key.inner is None or key.suffix == "[]":
+            shown = value if value is not None else key.default
             if shown not in (None, [], {}):
-                yield Leaf(path=here, pattern=f"{key_pattern}{suffix}", value=shown)
-        elif suffix:
+                yield Leaf(path=here, pattern=f"{key_pattern}{key.suffix}", value=shown)
+        elif key.suffix:
             for name, item in sorted((value or {}).items()):
-                yield from _leaves(inner, item, f"{here}.{name}", f"{key_pattern}.*")
+                yield from _leaves(key.inner, item, f"{here}.{name}", f"{key_pattern}.*")
         else:
-            yield from _leaves(inner, value or {}, here, key_pattern)
+            yield from _leaves(key.inner, value or {}, here, key_pattern)
 
 
 def _entries(
     model: type[BaseModel], document: Mapping[str, Any], path: str, pattern: str
 ) -> Iterator[tuple[str, str]]:
-    for key, kind in _fields(model):
-        value = document.get(key)
-        here = f"{path}.{key}" if path else key
-        key_pattern = f"{pattern}.{key}" if pattern else key
-        inner, suffix = _inner(kind)
-        if inner is None or not isinstance(value, Mapping):
+    for key in _keys(model):
+        value = document.get(key.name)
+        here = f"{path}.{key.name}" if path else key.name
+        key_pattern = f"{pattern}.{key.name}" if pattern else key.name
+        if key.inner is None or not isinstance(value, Mapping):
             continue
-        if suffix == ".*":
+        if key.suffix == ".*":
             for name, item in sorted(value.items()):
                 yield f"{here}.{name}", f"{key_pattern}.*"
                 if isinstance(item, Mapping):
-                    yield from _entries(inner, item, f"{here}.{name}", f"{key_pattern}.*")
+                    yield from _entries(key.inner, item, f"{here}.{name}", f"{key_pattern}.*")
         else:
-            yield from _entries(inner, value, here, key_pattern)
+            yield from _entries(key.inner, value, here, key_pattern)
 
 
 def _default(field: FieldInfo) -> Any:  # noqa: ANN401 - JSON
     if field.is_required():
         return None
     return to_jsonable_python(field.get_default(call_default_factory=True))
-
-
-def _fields(model: type[BaseModel]) -> Iterator[tuple[str, Any]]:
-    for field in model.model_fields.values():
-        yield str(field.alias), field.annotation
 
 
 def _inner(kind: Any) -> tuple[type[BaseModel] | None, str]:  # noqa: ANN401 - any annotation

@@ -1,4 +1,4 @@
-"""Every stack file, edit and command on a page for users is planned or held against its program."""
+"""Stack files and edits on pages for users are planned; commands are compared with programs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ COMMAND_PAGES = (
     *(ROOT / name for name in ("CONTRIBUTING.md", "local/README.md", "docs/rights/README.md")),
     ROOT / "docs/cloud-controller/README.md",
 )
-"""Pages whose commands are held against their programs. Stack files are on `PAGES` only."""
+"""Pages whose commands are compared with their programs. Stack files are on `PAGES` only."""
 EXAMPLES = sorted((*(ROOT / "docs/examples").glob("*.yaml"), *(ROOT / "stacks").glob("*.yaml")))
 
 _FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
@@ -65,7 +65,7 @@ PULUMI = {
     "version",
 }
 """Commands of Pulumi that pages name. They need an engine and a stack: only their names and the
-options below are held against what Pulumi 3 has."""
+options below are compared with what Pulumi 3 has."""
 PULUMI_OPTIONS = {
     "--continue-on-error",
     "--debug",
@@ -118,7 +118,7 @@ MACHINE_COMMANDS = {
     "write_encryption",
     "xargs",
 }
-"""Programs of a node, a cluster or a shell: only their names are held against this list."""
+"""Programs of a node, a cluster or a shell: only their names are compared with this list."""
 
 
 APPLICATIONS = {

@@ -10,8 +10,9 @@ import os
 import re
 import ssl
 import threading
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,8 @@ class CloudThread:
     loop: asyncio.AbstractEventLoop
     thread: threading.Thread
     stop: asyncio.Event
+    ahead: float = 0.0
+    kept: threading.local = field(default_factory=threading.local)
 
     @classmethod
     def start(cls, home: Path, cloud: Cloud, judge: Judge, port: int = 0) -> CloudThread:
@@ -157,6 +160,11 @@ class CloudThread:
 
         return asyncio.run_coroutine_threadsafe(run(), self.loop).result(20)
 
+    def pass_time(self, seconds: float) -> None:
+        """Move the cloud's clock ahead; the SDKs sign by the real one, at most 15 minutes off."""
+        self.ahead += seconds
+        self.inside.gateway.clock = lambda: time.time() + self.ahead
+
     def fault(self, **rule: Any) -> None:  # noqa: ANN401  # the SDK is untyped
         self.call(lambda: self.inside.faults.add(Fault(**rule)))
 
@@ -192,18 +200,25 @@ class CloudThread:
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes]:
-        context = ssl.create_default_context(cafile=str(self.ca))
-        connection = http.client.HTTPSConnection(
-            "127.0.0.1", self.port, context=context, timeout=20
-        )
-        try:
-            connection.request(method, path, body or None, dict(headers or {}))
-            response = connection.getresponse()
-            return response.status, response.read()
-        finally:
-            connection.close()
+        """The answer to a request, on the connection of this thread if the cloud has kept it."""
+        connection = self._connection
+        connection.request(method, path, body or None, dict(headers or {}))
+        response = connection.getresponse()
+        return response.status, response.read()
+
+    @property
+    def _connection(self) -> http.client.HTTPSConnection:
+        if not hasattr(self.kept, "connection"):
+            context = ssl.create_default_context(cafile=str(self.ca))
+            self.kept.connection = http.client.HTTPSConnection(
+                "127.0.0.1", self.port, context=context, timeout=20
+            )
+        connection: http.client.HTTPSConnection = self.kept.connection
+        return connection
 
     def close(self) -> None:
+        if hasattr(self.kept, "connection"):
+            self.kept.connection.close()
         self.loop.call_soon_threadsafe(self.stop.set)
         self.thread.join(20)
         assert not self.thread.is_alive()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from localcloud.settings import Cloud
 from tests import loopback_ports
 from tests.localcloud.cloud_thread import CloudThread, Judge
+from tests.localcloud.fast_homes import fast_home
 from tests.localcloud.sdk_api import Api
 from tests.localcloud.self_signed import self_signed
 
@@ -44,8 +44,8 @@ def _no_public_authorities(monkeypatch: pytest.MonkeyPatch, _one_authority: Path
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="lc-") as folder:
-        yield Path(folder)
+    with fast_home() as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 from planning.transitions.answers import Kind
@@ -89,7 +90,13 @@ def at(path: str, value: object) -> Edit:
 
 def recorded(document: Document) -> Record:
     """The record of a document's plan, written and read as the state does it."""
-    read = read_record(json.loads(json.dumps(record(planned(document)))))
+    # One test after another edits the same documents.
+    return _recorded(json.dumps(document))
+
+
+@lru_cache(maxsize=256)
+def _recorded(text: str) -> Record:
+    read = read_record(json.loads(json.dumps(record(planned(json.loads(text))))))
     assert isinstance(read, Record)
     return read
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from toolchain.builds.golang import failed, find_go
+from toolchain.builds.golang import NOT_INLINED, failed, find_go
 from toolchain.failure import FAILED, UNPREPARED, ToolchainError
-from toolchain.pins import Build
+from toolchain.pins import BUILDS, Build
+from toolchain.places import SOURCES
 
 pytestmark = pytest.mark.unit
 
@@ -98,6 +99,14 @@ def test_what_is_left_to_compile_is_listed_with_its_size(script: Script, tmp_pat
     )
     build = Build(name="etcd", version="3.6.14", programs={"etcd": "example.com/etcd"})
     assert go.packages(build) == {"example.com/a": 10, "example.com/b": 0}
+
+
+def test_every_module_that_is_not_inlined_is_a_dependency_of_a_build() -> None:
+    required = "".join(
+        (SOURCES / build.name / "go.mod").read_text(encoding="utf-8") for build in BUILDS
+    )
+    modules = [pattern.removesuffix("/...") for pattern in NOT_INLINED]
+    assert [module for module in modules if f"\t{module}" not in required] == []
 
 
 def test_builds_ignore_the_flags_and_workspaces_of_the_user(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pulumi
 from pulumi_alicloud import ecs
 
@@ -55,6 +57,19 @@ def make_disk(  # noqa: PLR0913 - a disk is described by the plan, its node and 
             parent=parent, protect=protect, hooks=hooks, ignore_changes=["snapshotId"]
         ),
     )
+
+
+async def existing_disks(ids: Collection[str], parent: pulumi.Resource | None) -> frozenset[str]:
+    """Ask the cloud which of these disks exist, with the provider of `parent`.
+
+    The provider lists every data disk of the region and chooses by id itself
+    (`data_source_alicloud_ecs_disks.go` of v1.285.0).
+    """
+    answer = ecs.get_ecs_disks_output(
+        ids=sorted(ids), disk_type="data", opts=pulumi.InvokeOutputOptions(parent=parent)
+    )
+    listed = await answer.future()
+    return frozenset(disk.disk_id for disk in (listed.disks if listed else ()))
 
 
 def attach_disk(

@@ -10,6 +10,7 @@ import pulumi
 
 from components.api.cluster_api import ClusterError
 from components.api.readiness import ready_seconds
+from components.machines.control_planes.etcd_disk import existing_disks
 from components.machines.control_planes.join_token import until_joined
 from components.machines.control_planes.lost_disk import LostDisks
 from components.machines.machine_generation import (
@@ -107,6 +108,7 @@ class Rollout:
             plan.control_planes,
             state=self._last_state,
             has_new_machine=self._progress.has_new_machine,
+            existing_disks=existing_disks,
         )
         self._served: dict[str, pulumi.Output[str]] = {}
         """Node → instance id, once the node serves."""

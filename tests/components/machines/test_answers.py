@@ -1,4 +1,4 @@
-"""What the cloud answered, held against the plan: plain data only."""
+"""What the cloud answered, compared with the plan: plain data only."""
 
 from __future__ import annotations
 

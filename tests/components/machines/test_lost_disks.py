@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
+from contextlib import nullcontext
+from typing import cast
 
 import pulumi
 import pytest
@@ -16,32 +19,46 @@ pytestmark = pytest.mark.unit
 
 
 def disks(
-    planes: int, *, with_disks: int, new: bool, left: dict[str, DiskInState] | None = None
+    planes: int,
+    *,
+    with_disks: int,
+    new: bool,
+    left: dict[str, DiskInState] | None = None,
+    deleted: Collection[str] = (),
 ) -> LostDisks:
     """The check of a run on a cluster whose first planes had a disk in the last one.
 
-    The state has the disks in `left`; by default those of every plane but the second one.
+    The state has the disks in `left`; by default those of every plane but the second one. The cloud
+    has these but for the disks of the planes in `deleted`.
     """
     named = {node.name: node for node in plan_of(planes).control_planes}
     if left is None:
-        left = {name: in_state() for name in PLANES[:with_disks] if name != PLANES[1]}
+        left = {name: in_state(name) for name in PLANES[:with_disks] if name != PLANES[1]}
         left = left if planes > 1 else {}
 
     async def state() -> ClusterInState:
         return ClusterInState(disks=frozenset(PLANES[:with_disks]), present_disks=left)
 
+    async def existing(ids: Collection[str], _: pulumi.Resource | None) -> set[str]:
+        return {id_ for id_ in ids if id_ not in {f"d-{name}" for name in deleted}}
+
     lost_disks = LostDisks.__new__(LostDisks)
     lost_disks._nodes = {f"small-{name}-etcd": node for name, node in named.items()}
     lost_disks._state = state
     lost_disks._has_new_machine = lambda _: new
+    lost_disks._existing_disks = existing
     lost_disks._new_disks = set()
+    lost_disks._accepted_disks = set()
     lost_disks._nics = {}
+    lost_disks._resource = None
     return lost_disks
 
 
-def in_state(*, zone: str = "cn-hangzhou-i", snapshot: str = "") -> DiskInState:
+def in_state(node: str = "", *, zone: str = "cn-hangzhou-i", snapshot: str = "") -> DiskInState:
     """A disk as the stack file has it."""
-    return DiskInState(zone=zone, is_encrypted=False, kms_key_id="", snapshot=snapshot)
+    return DiskInState(
+        id=f"d-{node}", zone=zone, is_encrypted=False, kms_key_id="", snapshot=snapshot
+    )
 
 
 def disk(node: str) -> pulumi.ResourceHookArgs:
@@ -94,16 +111,72 @@ def test_blank_disks_never_take_the_place_of_a_majority(left: tuple[str, ...]) -
         asyncio.run(lost_disks.check_disk(disk(PLANES[0])))
 
 
-def test_a_run_that_has_made_the_first_blank_disk_says_so() -> None:
-    # Its state still has every disk, so that it sees a lost one only in the plane's turn.
-    unwritten = {name: in_state() for name in PLANES}
+def test_a_run_that_has_made_the_first_blank_disk_before_the_next_was_deleted_says_so() -> None:
+    unwritten = {name: in_state(name) for name in PLANES}
     lost_disks = disks(3, with_disks=3, new=True, left=unwritten)
     asyncio.run(lost_disks.check_disk(disk(PLANES[0])))
     with pytest.raises(
-        pulumi.RunError, match=r"are gone.*masters-0, masters-1 this run may have made.*restore"
+        pulumi.RunError, match=r"are gone.*Of masters-0 this run may have made.*restore"
     ) as refused:
         asyncio.run(lost_disks.check_disk(disk(PLANES[1])))
     assert "Nothing has been changed" not in str(refused.value)
+
+
+@pytest.mark.parametrize("deleted", [PLANES[:2], PLANES], ids=["two of three", "all"])
+def test_a_run_refuses_the_first_blank_disk_although_its_state_still_has_the_others(
+    deleted: tuple[str, ...],
+) -> None:
+    unwritten = {name: in_state(name) for name in PLANES}
+    lost_disks = disks(3, with_disks=3, new=True, left=unwritten, deleted=deleted)
+    with pytest.raises(
+        pulumi.RunError, match=r"masters-0, masters-1.* are gone.*Nothing.*restore --stack"
+    ):
+        asyncio.run(lost_disks.check_disk(disk(PLANES[0])))
+
+
+@pytest.mark.parametrize("order", [PLANES, PLANES[::-1]], ids=["first to last", "last to first"])
+def test_each_disk_of_a_refused_run_is_refused_without_a_change(order: tuple[str, ...]) -> None:
+    unwritten = {name: in_state(name) for name in PLANES}
+    lost_disks = disks(3, with_disks=3, new=True, left=unwritten, deleted=PLANES)
+    for plane in order:
+        with pytest.raises(pulumi.RunError, match=r"are gone.*Nothing has been changed"):
+            asyncio.run(lost_disks.check_disk(disk(plane)))
+
+
+def test_a_preview_asks_the_cloud_as_a_run_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
+    unwritten = {name: in_state(name) for name in PLANES}
+    lost_disks = disks(3, with_disks=3, new=True, left=unwritten, deleted=PLANES[1:])
+    with pytest.raises(pulumi.RunError, match=r"masters-1, masters-2 are gone"):
+        asyncio.run(lost_disks.check_disk(disk(PLANES[1])))
+
+
+@pytest.mark.parametrize(
+    ("planes", "with_disks", "restored"),
+    [(1, 1, False), (3, 0, False), (3, 3, True)],
+    ids=["the only plane", "no disk before", "a restore"],
+)
+def test_the_cloud_is_asked_only_before_an_empty_disk_of_an_existing_cluster(
+    planes: int, with_disks: int, monkeypatch: pytest.MonkeyPatch, *, restored: bool
+) -> None:
+    if restored:
+        monkeypatch.setenv(RESTORE, "s-bp1a")
+    left = {name: in_state(name) for name in PLANES[:with_disks]}
+    lost_disks = disks(planes, with_disks=with_disks, new=True, left=left)
+
+    async def asked(_: Collection[str], __: pulumi.Resource | None) -> set[str]:
+        raise AssertionError
+
+    lost_disks._existing_disks = asked
+    refused = pytest.raises(pulumi.RunError) if planes == 1 else nullcontext()
+    with refused:
+        asyncio.run(lost_disks.check_disk(disk(PLANES[0])))
+
+
+def test_one_lost_disk_of_three_may_be_made_again_while_the_cloud_has_the_others() -> None:
+    unwritten = {name: in_state(name) for name in PLANES}
+    lost_disks = disks(3, with_disks=3, new=True, left=unwritten, deleted=PLANES[:1])
+    asyncio.run(lost_disks.check_disk(disk(PLANES[0])))
 
 
 def test_a_preview_refuses_it_once_it_has_seen_the_second_disk(
@@ -155,7 +228,8 @@ def test_a_machine_that_the_state_still_has_is_gone_once_its_eni_is_free(
     lost_disks = disks(3, with_disks=3, new=False, left=unwritten)
 
     async def check() -> None:
-        lost_disks.watch(PLANES[1], pulumi.Output.from_input(status))
+        nic = pulumi.Output.from_input(status)
+        lost_disks.watch(PLANES[1], nic, resource=cast("pulumi.Resource", None))
         await lost_disks.check_disk(disk(PLANES[1]))
 
     if refused:

@@ -60,20 +60,14 @@ def stop(cloud: SecondCloud, plane: str) -> None:
     )
 
 
-def stop_all(cloud: SecondCloud) -> None:
-    """Stop each control plane's machine that runs, as the ECS console lists them."""
+def parts_of_planes(cloud: SecondCloud) -> list[str]:
+    """The names of the control planes' machines and disks for etcd that the cloud has."""
     ecs, api = models("ecs"), client("ecs", cloud)
-    request = ecs.DescribeInstancesRequest(region_id="cn-hangzhou", page_size=100)
-
-    def running() -> list[str]:
-        instances = api.describe_instances(request).body.instances.instance
-        planes = (i for i in instances if "-masters-" in i.instance_name)
-        return [i.instance_id for i in planes if i.status != "Stopped"]
-
-    for instance in running():
-        request_ = ecs.StopInstanceRequest(instance_id=instance, force_stop=True)
-        until_it_works(partial(api.stop_instance, request_))
-    until("they are stopped", 60, lambda: not running())
+    where = {"region_id": "cn-hangzhou", "page_size": 100}
+    machines = api.describe_instances(ecs.DescribeInstancesRequest(**where)).body.instances.instance
+    disks = api.describe_disks(ecs.DescribeDisksRequest(**where, disk_type="data")).body.disks.disk
+    names = [machine.instance_name for machine in machines] + [disk.disk_name for disk in disks]
+    return sorted(name for name in names if "-masters-" in name)
 
 
 def until_it_works(call: Callable[[], object]) -> None:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,15 +24,6 @@ A_BATCH = 25
 _RESET_EVERY = 80
 _ENOUGH = 15
 _AT_A_TIME = 5_000
-
-
-@pytest.fixture
-def fast_home() -> Iterator[Path]:
-    """A home in memory where possible, because the disk is not what is fuzzed."""
-    shared = Path("/dev/shm")  # noqa: S108  # a folder of its own is made in it
-    where = shared if os.access(shared, os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="lc-fuzz-", dir=where) as folder:
-        yield Path(folder)
 
 
 def fuzz(home: Path, total: int) -> FuzzClient:
@@ -106,17 +94,17 @@ def report(client: FuzzClient, seconds: float) -> str:
 
 @pytest.mark.process
 @pytest.mark.timeout(900)
-def test_three_thousand_requests_do_not_hurt_the_cloud(fast_home: Path) -> None:
-    client = fuzz(fast_home, FEW)
+def test_three_thousand_requests_do_not_hurt_the_cloud(home: Path) -> None:
+    client = fuzz(home, FEW)
     assert client.sent >= FEW
     assert len(client.answered) > len(ACTIONS) / 6
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(3 * 3600)
-def test_a_hundred_thousand_requests_do_not_hurt_the_cloud(fast_home: Path) -> None:
+def test_a_hundred_thousand_requests_do_not_hurt_the_cloud(home: Path) -> None:
     began = time.monotonic()
-    client = fuzz(fast_home, MANY)
+    client = fuzz(home, MANY)
     print(report(client, time.monotonic() - began))  # noqa: T201  # the figures of the run
     assert client.sent >= MANY
     assert set(ACTIONS) <= client.called

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pytest
@@ -12,8 +11,8 @@ from hypothesis import strategies as st
 from localcloud.requests import hostility
 from localcloud.settings import Cloud
 from tests.localcloud.cloud_thread import CloudThread
-from tests.localcloud.products.test_ecs_by_sdk import Place
-from tests.localcloud.products.test_nlb_by_sdk import Balanced, wait_until
+from tests.localcloud.products.test_ecs_by_sdk import Place, settled
+from tests.localcloud.products.test_nlb_by_sdk import Balanced
 from tests.localcloud.products.test_ram_and_sts_by_sdk import ACCOUNT, ECS
 from tests.localcloud.sdk_api import Api, refused
 
@@ -55,38 +54,39 @@ def test_ecs_does_not_see_a_new_role_at_once(start_cloud: StartCloud) -> None:
     friendly = start_cloud()
     instance = Place(Api(friendly.config())).run()
     friendly.close()
-    api = Api(start_cloud(hostile=late_seed("role", "r"), delay_scale=0.1).config())
+    cloud = start_cloud(hostile=late_seed("role", "r"), delay_scale=1.0)
+    api = Api(cloud.config())
     one = {"InstanceIds": f'["{instance}"]', "RamRoleName": "r"}
     role(api, "r", ECS)
     assert api.ram("GetRole", RoleName="r")["Role"]["RoleName"] == "r"
     with refused("InvalidRamRole.NotFound"):
         api.ecs("AttachInstanceRamRole", **one)
-    time.sleep(hostility.SPREAD_SECONDS * 0.1)
+    cloud.pass_time(hostility.SPREAD_SECONDS)
     api.ecs("AttachInstanceRamRole", **one)
 
 
 def test_sts_does_not_see_a_new_role_at_once(start_cloud: StartCloud) -> None:
-    cloud = start_cloud(hostile=late_seed("role", "r"), delay_scale=0.1)
+    cloud = start_cloud(hostile=late_seed("role", "r"), delay_scale=1.0)
     api = Api(cloud.config())
     user = api.ram("CreateUser", UserName="u")["User"]["UserName"]
     key = api.ram("CreateAccessKey", UserName=user)["AccessKey"]
     api.ram(
         "AttachPolicyToUser", PolicyType="System", PolicyName="AdministratorAccess", UserName="u"
     )
-    time.sleep(hostility.SPREAD_SECONDS * 0.1)
+    cloud.pass_time(hostility.SPREAD_SECONDS)
     sender = Api(cloud.config(key["AccessKeyId"], key["AccessKeySecret"]))
     role(api, "r", ACCOUNT)
     arn = api.ram("GetRole", RoleName="r")["Role"]["Arn"]
     named = {"RoleArn": arn, "RoleSessionName": "session"}
     with refused("EntityNotExist.Role"):
         sender.sts("AssumeRole", **named)
-    time.sleep(hostility.SPREAD_SECONDS * 0.1)
+    cloud.pass_time(hostility.SPREAD_SECONDS)
     assert sender.sts("AssumeRole", **named)["Credentials"]["SecurityToken"]
 
 
 def test_a_policy_that_was_just_attached_allows_nothing_yet(start_cloud: StartCloud) -> None:
     seed = late_seed("policy", "u", "AliyunVPCFullAccess")
-    cloud = start_cloud(hostile=seed, delay_scale=0.1)
+    cloud = start_cloud(hostile=seed, delay_scale=1.0)
     api = Api(cloud.config())
     api.ram("CreateUser", UserName="u")
     key = api.ram("CreateAccessKey", UserName="u")["AccessKey"]
@@ -96,7 +96,7 @@ def test_a_policy_that_was_just_attached_allows_nothing_yet(start_cloud: StartCl
     )
     with refused("Forbidden.RAM"):
         sender.vpc("DescribeVpcs")
-    time.sleep(hostility.SPREAD_SECONDS * 0.1)
+    cloud.pass_time(hostility.SPREAD_SECONDS)
     sender.vpc("DescribeVpcs")
 
 
@@ -106,15 +106,16 @@ def test_an_nlb_takes_its_time_and_its_lists_come_in_another_order(
     friendly = start_cloud()
     place = Balanced(Api(friendly.config()))
     friendly.close()
-    place.api = Api(start_cloud(hostile=3, delay_scale=0.1).config())
+    cloud = start_cloud(hostile=3, delay_scale=1.0)
+    place.api = Api(cloud.config())
     ids = [place.nlb(LoadBalancerName=f"web-{n}") for n in range(12)]
     assert place.shown_nlb(ids[-1])["LoadBalancerStatus"] == "Provisioning"
     listed = [b["LoadBalancerId"] for b in place.api.nlb("ListLoadBalancers")["LoadBalancers"]]
     assert sorted(listed) == sorted(ids)
     assert listed != ids
-    wait_until(lambda: place.shown_nlb(ids[0])["LoadBalancerStatus"] == "Active")
+    settled(lambda: place.shown_nlb(ids[0])["LoadBalancerStatus"] == "Active", cloud)
     job = place.api.nlb("DeleteLoadBalancer", LoadBalancerId=ids[0])["JobId"]
     assert place.shown_nlb(ids[0])["LoadBalancerStatus"] == "Deleting"
-    wait_until(lambda: place.api.nlb("GetJobStatus", JobId=job)["Status"] == "Succeeded")
+    settled(lambda: place.api.nlb("GetJobStatus", JobId=job)["Status"] == "Succeeded", cloud)
     with refused("ResourceNotFound.loadBalancer"):
         place.shown_nlb(ids[0])

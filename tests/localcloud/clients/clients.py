@@ -1,4 +1,4 @@
-"""The programs of others that were held against the local cloud, read from `clients.yaml`."""
+"""The programs of others that were compared with the local cloud, read from `clients.yaml`."""
 
 from __future__ import annotations
 

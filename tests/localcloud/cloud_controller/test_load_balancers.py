@@ -1,4 +1,4 @@
-"""The stand-in between an API server in memory and the strict emulator, held to the SDK's models.
+"""The stand-in between an API server in memory and the strict emulator, checked with SDK models.
 
 It acts with a role that has our own RAM policy and nothing else.
 """

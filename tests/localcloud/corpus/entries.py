@@ -92,7 +92,7 @@ class Passage:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One recorded behaviour that the local cloud is held to."""
+    """One recorded behaviour that the local cloud has to show."""
 
     product: str
     action: str

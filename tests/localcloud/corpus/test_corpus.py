@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +11,7 @@ import pytest
 from localcloud.settings import Cloud
 from tests.localcloud.cloud_thread import CloudThread, Judge
 from tests.localcloud.corpus import entries, runner
+from tests.localcloud.fast_homes import fast_home
 from tests.localcloud.published import error_codes
 
 pytestmark = pytest.mark.unit
@@ -32,12 +31,12 @@ def clouds() -> Iterator[Callable[[Mapping[str, Any]], CloudThread]]:
     """One running cloud for each kind of settings, empty whenever it is asked for."""
     running: dict[str, CloudThread] = {}
     judge = Judge()
-    with tempfile.TemporaryDirectory(prefix="corpus-") as folder:
+    with fast_home("corpus-") as folder:
 
         def cloud_with(settings: Mapping[str, Any]) -> CloudThread:
             key = repr(sorted(settings.items()))
             if key not in running:
-                home = Path(folder) / str(len(running))
+                home = folder / str(len(running))
                 home.mkdir()
                 cloud = dataclasses.replace(Cloud(strict=True), **settings)
                 running[key] = CloudThread.start(home, cloud, judge)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.localcloud.cloud_thread import CloudThread
-from tests.localcloud.products.test_ecs_by_sdk import ZONE, Place, settled
+from tests.localcloud.products.test_ecs_by_sdk import ZONE, Place
 from tests.localcloud.sdk_api import Api, refused
 
 pytestmark = pytest.mark.unit
@@ -393,7 +393,8 @@ def test_a_filter_that_cannot_be_is_refused(api: Api, filters: dict[str, str], c
 
 
 def test_a_disk_takes_its_time_in_each_status(start_cloud: StartCloud) -> None:
-    place = Place(Api(start_cloud(delay_scale=0.4).config()))
+    cloud = start_cloud(delay_scale=1.0)
+    place = Place(Api(cloud.config()), cloud=cloud)
     ecs = place.api.ecs
     disk = created(place.api)
     assert shown(place.api, disk)["Status"] == "Creating"
@@ -401,26 +402,26 @@ def test_a_disk_takes_its_time_in_each_status(start_cloud: StartCloud) -> None:
         ecs("DeleteDisk", DiskId=disk)
     instance = place.run()
     both = {"DiskId": disk, "InstanceId": instance}
-    settled(lambda: shown(place.api, disk)["Status"] == "Available")
+    place.settled(lambda: shown(place.api, disk)["Status"] == "Available")
     with refused("IncorrectInstanceStatus"):
         ecs("AttachDisk", **both)
-    settled(lambda: place.instance(instance)["Status"] == "Running")
+    place.settled(lambda: place.instance(instance)["Status"] == "Running")
     ecs("AttachDisk", **both)
     assert shown(place.api, disk)["Status"] == "Attaching"
     with refused("IncorrectDiskStatus"):
         ecs("DetachDisk", **both)
-    settled(lambda: shown(place.api, disk)["Status"] == "In_use")
+    place.settled(lambda: shown(place.api, disk)["Status"] == "In_use")
     ecs("StopInstance", InstanceId=instance)
     with refused("IncorrectInstanceStatus"):
         ecs("DetachDisk", **both)
     with refused("IncorrectInstanceStatus"):
         ecs("ResizeDisk", DiskId=disk, NewSize=30)
-    settled(lambda: place.instance(instance)["Status"] == "Stopped")
+    place.settled(lambda: place.instance(instance)["Status"] == "Stopped")
     ecs("DetachDisk", **both)
     assert shown(place.api, disk)["Status"] == "Detaching"
     with refused("IncorrectDiskStatus"):
         ecs("DeleteDisk", DiskId=disk)
     with refused("IncorrectDiskStatus"):
         ecs("ResizeDisk", DiskId=disk, NewSize=30)
-    settled(lambda: shown(place.api, disk)["Status"] == "Available")
+    place.settled(lambda: shown(place.api, disk)["Status"] == "Available")
     ecs("DeleteDisk", DiskId=disk)

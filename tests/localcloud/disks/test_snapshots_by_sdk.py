@@ -11,7 +11,7 @@ import pytest
 from localcloud.products.ecs.entities import Snapshot
 from tests.localcloud.cloud_thread import CloudThread
 from tests.localcloud.disks.test_disks_by_sdk import attached, created, shown
-from tests.localcloud.products.test_ecs_by_sdk import Place, settled
+from tests.localcloud.products.test_ecs_by_sdk import Place
 from tests.localcloud.sdk_api import Api, refused
 
 pytestmark = pytest.mark.unit
@@ -259,16 +259,17 @@ def test_a_filter_that_cannot_be_is_refused(
 
 
 def test_a_snapshot_takes_its_time(start_cloud: StartCloud) -> None:
-    place = Place(Api(start_cloud(delay_scale=0.4).config()))
+    cloud = start_cloud(delay_scale=1.0)
+    place = Place(Api(cloud.config()), cloud=cloud)
     ecs = place.api.ecs
     disk, instance = created(place.api), place.run()
     both = {"DiskId": disk, "InstanceId": instance}
-    settled(lambda: shown(place.api, disk)["Status"] == "Available")
-    settled(lambda: place.instance(instance)["Status"] == "Running")
+    place.settled(lambda: shown(place.api, disk)["Status"] == "Available")
+    place.settled(lambda: place.instance(instance)["Status"] == "Running")
     ecs("AttachDisk", **both)
     with refused("IncorrectDiskStatus"):
         taken(place, disk)
-    settled(lambda: shown(place.api, disk)["Status"] == "In_use")
+    place.settled(lambda: shown(place.api, disk)["Status"] == "In_use")
     snapshot = taken(place, disk)
     (one,) = listed(place, Status="progressing")
     assert int(one["Progress"].removesuffix("%")) < 100
@@ -284,8 +285,8 @@ def test_a_snapshot_takes_its_time(start_cloud: StartCloud) -> None:
     with refused("InvalidSnapshotId.NotReady"):
         ecs("ResetDisk", DiskId=disk, SnapshotId=snapshot)
     ecs("DetachDisk", **both)
-    settled(lambda: shown(place.api, disk)["Status"] == "Available")
-    settled(lambda: listed(place, Status="progressing") == [])
+    place.settled(lambda: shown(place.api, disk)["Status"] == "Available")
+    place.settled(lambda: listed(place, Status="progressing") == [])
     second = taken(place, disk)
     with refused("DiskCreatingSnapshot"):
         ecs("DeleteDisk", DiskId=disk)
@@ -296,7 +297,8 @@ def test_a_snapshot_takes_its_time(start_cloud: StartCloud) -> None:
 
 
 def test_no_snapshot_is_taken_while_the_instance_stops(start_cloud: StartCloud) -> None:
-    place = Place(Api(start_cloud(delay_scale=0.4).config()))
+    cloud = start_cloud(delay_scale=1.0)
+    place = Place(Api(cloud.config()), cloud=cloud)
     instance = place.run()
     (system,) = place.api.ecs("DescribeDisks", InstanceId=instance)["Disks"]["Disk"]
     with refused("IncorrectInstanceStatus"):

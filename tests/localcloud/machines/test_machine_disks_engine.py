@@ -152,6 +152,7 @@ def test_a_disk_grows_in_a_running_machine_and_can_be_emptied(bed: Bed) -> None:
     bed.show("first", "blank", "copy")
     grown = str(2048 * MIB)
     until("2 GiB", 30, lambda: bed.run("first", "stat -c %s /dev/vdc").strip() == grown)
+    assert bed.run("first", "blockdev --getsize64 /dev/vdc").strip() == grown
     assert "now 524288 (4k) blocks" in bed.run("first", "resize2fs /dev/vdc 2>&1")
     emptied = "blkdiscard /dev/vdc || blkdiscard --force /dev/vdc; blkid -p /dev/vdc || echo $?"
     assert bed.run("first", emptied).split()[-1] == "2"

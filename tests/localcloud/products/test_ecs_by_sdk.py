@@ -21,28 +21,37 @@ TRUST = (
 )
 
 
-def settled(condition: Callable[[], bool]) -> None:
-    """Wait until `condition` holds, at most 20 seconds."""
+def settled(condition: Callable[[], bool], cloud: CloudThread | None = None) -> None:
+    """Wait until `condition` holds, at most 20 seconds; of the clock of `cloud` if there is one."""
     until = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    for _ in range(80 if cloud else 1000):
+        if condition():
+            return
+        if cloud is None:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        else:
+            cloud.pass_time(0.25)
+    raise AssertionError("it does not settle")
 
 
 class Place:
-    """A VPC with a vSwitch and a security group."""
+    """A VPC with a vSwitch and a security group; `cloud` is one with delays, which pass at once."""
 
-    def __init__(self, api: Api, *, ipv6: bool = False) -> None:
+    def __init__(self, api: Api, *, ipv6: bool = False, cloud: CloudThread | None = None) -> None:
         self.api = api
+        self._cloud = cloud
         self.vpc = api.vpc("CreateVpc", CidrBlock="172.31.0.0/16", EnableIpv6=ipv6)["VpcId"]
         # A cloud with delays refuses a vSwitch while the VPC is Pending, and an ENI or an
         # instance while the vSwitch is.
-        settled(lambda: self._status("DescribeVpcs", "Vpcs", "Vpc", VpcId=self.vpc) == "Available")
+        self.settled(
+            lambda: self._status("DescribeVpcs", "Vpcs", "Vpc", VpcId=self.vpc) == "Available"
+        )
         more = {"Ipv6CidrBlock": 1} if ipv6 else {}
         self.vswitch = api.vpc(
             "CreateVSwitch", VpcId=self.vpc, CidrBlock="172.31.192.0/20", ZoneId=ZONE, **more
         )["VSwitchId"]
-        settled(
+        self.settled(
             lambda: (
                 self._status("DescribeVSwitches", "VSwitches", "VSwitch", VSwitchId=self.vswitch)
                 == "Available"
@@ -51,6 +60,10 @@ class Place:
         self.group = api.ecs("CreateSecurityGroup", VpcId=self.vpc, SecurityGroupName="members")[
             "SecurityGroupId"
         ]
+
+    def settled(self, condition: Callable[[], bool]) -> None:
+        """Wait until `condition` holds."""
+        settled(condition, self._cloud)
 
     def _status(self, action: str, outer: str, inner: str, **query: object) -> str:
         (described,) = self.api.vpc(action, **query)[outer][inner]

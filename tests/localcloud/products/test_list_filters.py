@@ -10,8 +10,6 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -22,6 +20,7 @@ from localcloud.settings import Cloud
 from localcloud.wire.parameters import wire_name
 from tests.localcloud.cloud_thread import CloudThread, Judge
 from tests.localcloud.corpus import entries, runner
+from tests.localcloud.fast_homes import fast_home
 from tests.localcloud.published import coverage, sweep
 
 pytestmark = pytest.mark.unit
@@ -33,8 +32,8 @@ OF_ECS_DEFAULT_GROUP = frozenset({"ResourceGroupId"})
 @pytest.fixture(scope="module")
 def session() -> Iterator[runner.Session]:
     """A cloud with one resource of each kind."""
-    with TemporaryDirectory(prefix="filters-") as home:
-        cloud = CloudThread.start(Path(home), dataclasses.replace(Cloud(), strict=True), Judge())
+    with fast_home("filters-") as home:
+        cloud = CloudThread.start(home, dataclasses.replace(Cloud(), strict=True), Judge())
         session = runner.Session(cloud, entries.world())
         for name in NAMELESS:
             session.id_of(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from localcloud.daemons import ask
 from localcloud.machines.control import LoadBalancer
 from localcloud.machines.network.load_balancers import is_admitted, is_checked
 from tests.localcloud.cloud_thread import CloudThread
-from tests.localcloud.products.test_ecs_by_sdk import ZONE, Place
+from tests.localcloud.products.test_ecs_by_sdk import ZONE, Place, settled
 from tests.localcloud.sdk_api import Api, refused
 
 pytestmark = pytest.mark.unit
@@ -582,29 +581,23 @@ def test_an_unknown_job_answers_not_found(api: Api) -> None:
         api.nlb("GetJobStatus", JobId="none")
 
 
-def wait_until(done: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def test_with_delays_everything_takes_its_states(start_cloud: Callable[..., CloudThread]) -> None:
     at_once = start_cloud()
     place = Balanced(Api(at_once.config()))
     at_once.close()
-    api = place.api = Api(start_cloud(delay_scale=0.4).config())
+    cloud = start_cloud(delay_scale=1.0)
+    api = place.api = Api(cloud.config())
     nlb, group = place.nlb(), place.server_group()
     one = {"LoadBalancerId": nlb}
     assert place.shown_nlb(nlb)["LoadBalancerStatus"] == "Provisioning"
     with refused("IncorrectStatus.loadbalancer"):
         api.nlb("DeleteLoadBalancer", **one)
-    wait_until(lambda: place.shown_nlb(nlb)["LoadBalancerStatus"] == "Active")
+    settled(lambda: place.shown_nlb(nlb)["LoadBalancerStatus"] == "Active", cloud)
     job = api.nlb("UpdateLoadBalancerAttribute", LoadBalancerName="b1", **one)["JobId"]
     assert api.nlb("GetJobStatus", JobId=job)["Status"] == "Processing"
     with refused("Conflict.Lock"):
         api.nlb("UpdateLoadBalancerAttribute", LoadBalancerName="b2", **one)
-    wait_until(lambda: api.nlb("GetJobStatus", JobId=job)["Status"] == "Succeeded")
+    settled(lambda: api.nlb("GetJobStatus", JobId=job)["Status"] == "Succeeded", cloud)
     assert api.nlb("ListAsynJobs", JobIds=[job, "none"]) == {
         "Jobs": [{"Id": job, "Status": "Succeeded"}],
         "TotalCount": "1",
@@ -614,7 +607,7 @@ def test_with_delays_everything_takes_its_states(start_cloud: Callable[..., Clou
     assert place.servers(group)[0]["Status"] == "Adding"
     with refused("IncorrectStatus.serverGroup"):
         place.add(group, {**server, "Port": 81})
-    wait_until(lambda: place.servers(group)[0]["Status"] == "Available")
+    settled(lambda: place.servers(group)[0]["Status"] == "Available", cloud)
     listener = place.listener(nlb, group)
     with refused("IncorrectStatus.listener"):
         api.nlb("DeleteListener", ListenerId=listener)
@@ -622,7 +615,7 @@ def test_with_delays_everything_takes_its_states(start_cloud: Callable[..., Clou
     assert place.shown_nlb(nlb)["LoadBalancerStatus"] == "Deleting"
     with refused("DependencyViolation"):
         api.vpc("DeleteVSwitch", VSwitchId=place.other)
-    wait_until(lambda: api.nlb("ListLoadBalancers")["LoadBalancers"] == [])
+    settled(lambda: api.nlb("ListLoadBalancers")["LoadBalancers"] == [], cloud)
     with refused("ResourceNotFound.loadBalancer"):
         place.shown_nlb(nlb)
     api.vpc("DeleteVSwitch", VSwitchId=place.other)

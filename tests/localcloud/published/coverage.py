@@ -72,7 +72,7 @@ test can run it, for the reason below.
 _CLIENTS: Final = """\
 ## Clients of others
 
-Programs that nobody of this project wrote, held against the emulator; none of them is a part of
+Programs that nobody of this project wrote, compared with the emulator; none of them is a part of
 it. *Ran* says what they did, *codes* how many error codes in their source the emulator answers in
 the situation that they expect, and how many of the others only a fault rule makes
 (`tests/localcloud/clients/codes.yaml`).

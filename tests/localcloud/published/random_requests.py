@@ -1,4 +1,4 @@
-"""Calls with random parameters, whose refusals are held against the table of error codes.
+"""Calls with random parameters, whose refusals are compared with the table of error codes.
 
 `python -m tests.localcloud.published.random_requests NUMBER SEED...` sends so many for each seed,
 each to a cloud of its own, and prints what the table or the SDK's models lack. The same seed sends
@@ -16,8 +16,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import structlog
@@ -25,6 +23,7 @@ import structlog
 from localcloud.products.catalogue import PRODUCTS
 from localcloud.settings import Cloud
 from tests.localcloud.cloud_thread import CloudThread, Judge
+from tests.localcloud.fast_homes import fast_home
 
 _VALUES: Final = (
     "true",
@@ -114,8 +113,8 @@ def outcome(seed: int, number: int) -> Outcome:
     """Send the requests of a seed to a new cloud."""
     judge = Judge()
     refusals: set[tuple[str, str]] = set()
-    with TemporaryDirectory(prefix="random-") as home:
-        cloud = CloudThread.start(Path(home), dataclasses.replace(Cloud(), strict=True), judge)
+    with fast_home("random-") as home:
+        cloud = CloudThread.start(home, dataclasses.replace(Cloud(), strict=True), judge)
         try:
             for version, action, parameters in requests(cloud, seed, number):
                 document = cloud.document(version, action, parameters)

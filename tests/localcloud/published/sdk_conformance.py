@@ -12,6 +12,8 @@ import importlib
 import inspect
 import re
 import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -66,38 +68,69 @@ def _evaluate(annotation: Any, names: dict[str, Any]) -> Any:  # noqa: ANN401  #
     return annotation
 
 
-def problems(value: Any, hint: Any, path: str = "") -> list[str]:  # noqa: ANN401, PLR0911  # the SDK is untyped
-    """The keys of an answer that the model does not have, or has with another type."""
-    origin = typing.get_origin(hint)
+@dataclass(frozen=True)
+class _Shape:
+    """A type hint, taken apart once: answers have hundreds of thousands of values."""
+
+    hint: Any
+    exact: tuple[type, ...] = ()
+    """Types of a plain value; empty for all other hints."""
+    item: _Shape | None = None
+    """Of a list."""
+    is_object: bool = False
+    is_model: bool = False
+
+
+@functools.cache
+def _shape(hint: Any) -> _Shape:  # noqa: ANN401  # the SDK is untyped
     if hint is Any or hint is inspect.Parameter.empty:
-        return []
+        return _Shape(hint)
+    origin = typing.get_origin(hint)
     if origin is list:
+        (item,) = typing.get_args(hint)
+        return _Shape(hint, item=_shape(item))
+    if origin is dict:
+        return _Shape(hint, is_object=True)
+    if hasattr(hint, "to_map"):
+        return _Shape(hint, is_model=True)
+    return _Shape(hint, exact={int: (int,), float: (int, float), str: (str,), bool: (bool,)}[hint])
+
+
+@functools.cache
+def _shapes(model: type) -> Mapping[str, _Shape]:
+    return {name: _shape(hint) for name, hint in wire_fields(model).items()}
+
+
+def problems(value: Any, hint: Any, path: str = "") -> list[str]:  # noqa: ANN401  # the SDK is untyped
+    """The keys of an answer that the model does not have, or has with another type."""
+    return _problems(value, _shape(hint), path)
+
+
+def _problems(value: Any, shape: _Shape, path: str) -> list[str]:  # noqa: ANN401  # untyped
+    if shape.item is not None:
         if not isinstance(value, list):
             return [f"{path}: {type(value).__name__} where a list is due"]
-        (item,) = typing.get_args(hint)
-        return [p for n, v in enumerate(value) for p in problems(v, item, f"{path}[{n}]")]
-    if origin is dict:
+        return [p for n, v in enumerate(value) for p in _problems(v, shape.item, f"{path}[{n}]")]
+    if shape.is_object:
         return [] if isinstance(value, dict) else [f"{path}: not an object"]
-    if hasattr(hint, "to_map"):
+    if shape.is_model:
         if not isinstance(value, dict):
-            return [f"{path}: {type(value).__name__} where {hint.__name__} is due"]
-        return _members(value, hint, path)
-    allowed = {int: (int,), float: (int, float), str: (str,), bool: (bool,)}[hint]
-    if not isinstance(value, allowed) or (isinstance(value, bool) and hint is not bool):
-        return [f"{path}: {value!r} is no {hint.__name__}"]
-    return []
+            return [f"{path}: {type(value).__name__} where {shape.hint.__name__} is due"]
+        return _members(value, shape.hint, path)
+    plain = isinstance(value, shape.exact) and (bool in shape.exact or not isinstance(value, bool))
+    return [] if plain or not shape.exact else [f"{path}: {value!r} is no {shape.hint.__name__}"]
 
 
 def _members(value: dict[str, Any], hint: Any, path: str) -> list[str]:  # noqa: ANN401  # untyped
-    fields = wire_fields(hint)
+    shapes = _shapes(hint)
     problems_below = []
     for name, inner in value.items():
-        if f"{path}.{name}" in PUBLISHED_KEYS:
-            continue
-        if name not in fields:
-            problems_below.append(f"{path}.{name}: unknown to {hint.__name__}")
-        else:
-            problems_below += problems(inner, fields[name], f"{path}.{name}")
+        shape = shapes.get(name)
+        if shape is None:
+            if f"{path}.{name}" not in PUBLISHED_KEYS:
+                problems_below.append(f"{path}.{name}: unknown to {hint.__name__}")
+        elif type(inner) not in shape.exact:
+            problems_below += _problems(inner, shape, f"{path}.{name}")
     return problems_below
 
 
@@ -114,14 +147,17 @@ def request_names(models: ModuleType, action: str) -> set[str] | None:
 
 def absent(value: Any, hint: Any, path: str) -> list[str]:  # noqa: ANN401  # the SDK is untyped
     """The keys of the model that an answer does not have; `[]` is any item."""
-    origin = typing.get_origin(hint)
-    if origin is list and isinstance(value, list):
-        (item,) = typing.get_args(hint)
-        return [p for v in value for p in absent(v, item, f"{path}[]")]
-    if not hasattr(hint, "to_map") or not isinstance(value, dict):
+    return _absent(value, _shape(hint), path)
+
+
+def _absent(value: Any, shape: _Shape, path: str) -> list[str]:  # noqa: ANN401  # the SDK is untyped
+    if shape.item is not None and isinstance(value, list):
+        return [p for v in value for p in _absent(v, shape.item, f"{path}[]")]
+    if not shape.is_model or not isinstance(value, dict):
         return []
-    fields = wire_fields(hint)
-    paths = [f"{path}.{name}" for name in fields if name not in value]
+    shapes = _shapes(shape.hint)
+    paths = [f"{path}.{name}" for name in shapes if name not in value]
     for name, inner in value.items():
-        paths += absent(inner, fields.get(name, Any), f"{path}.{name}")
+        if isinstance(inner, dict | list) and name in shapes:
+            paths += _absent(inner, shapes[name], f"{path}.{name}")
     return paths

@@ -7,17 +7,18 @@ here, so that a new action without rows in the table of error codes fails by its
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
+import structlog
 
 from localcloud.products.catalogue import PRODUCTS
 from localcloud.requests.actions import Product
 from localcloud.settings import Cloud
 from tests.localcloud.cloud_thread import CloudThread, Judge
 from tests.localcloud.corpus import entries, runner
+from tests.localcloud.fast_homes import fast_home
 from tests.localcloud.published import sweep
 
 pytestmark = pytest.mark.unit
@@ -31,10 +32,18 @@ def judge() -> Judge:
 
 
 @pytest.fixture(scope="module")
-def session(judge: Judge) -> Iterator[runner.Session]:
+def _no_log() -> Iterator[None]:
+    """The cloud logs each refusal, and here are thousands."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="module")
+def session(judge: Judge, _no_log: None) -> Iterator[runner.Session]:
     """A cloud with one resource of each kind."""
-    with TemporaryDirectory(prefix="sweep-") as home:
-        cloud = CloudThread.start(Path(home), dataclasses.replace(Cloud(), strict=True), judge)
+    with fast_home("sweep-") as home:
+        cloud = CloudThread.start(home, dataclasses.replace(Cloud(), strict=True), judge)
         session = runner.Session(cloud, entries.world())
         for name in _ALSO_CREATED:
             session.id_of(name)

@@ -1,4 +1,4 @@
-"""What exists already is held against what the stack says of it."""
+"""What exists already is compared with what the stack says of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules that keep pods from the metadata service, held against what nft takes."""
+"""The rules that keep pods from the metadata service, compared with what nft takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mapping of the local Alibaba Cloud plugin, held against the published SDK."""
+"""The mapping of the local Alibaba Cloud plugin, compared with the published SDK."""
 
 from __future__ import annotations
 

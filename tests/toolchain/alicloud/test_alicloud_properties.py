@@ -1,4 +1,4 @@
-"""Every property the built plugin makes of upstream's schema, held against the published SDK."""
+"""Every property the built plugin makes of upstream's schema, compared with the published SDK."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every row of docs/kubernetes-provider.md is held by tests, which are named here."""
+"""Every row of docs/kubernetes-provider.md is checked by tests, which are named here."""
 
 from __future__ import annotations
 

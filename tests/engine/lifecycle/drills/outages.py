@@ -41,8 +41,6 @@ from tests.engine.lifecycle.drills.clocks import clock_off
 from tests.engine.lifecycle.drills.power_cuts import (
     LONGEST,
     MOST_RUNS,
-    STRUCK_RUN,
-    begin_up,
     deploy,
     differences,
     edit,
@@ -57,6 +55,7 @@ from tests.engine.lifecycle.drills.results import (
     kept_results,
     result_of,
 )
+from tests.engine.lifecycle.drills.struck_runs import STRUCK_RUN, begin_up
 from tests.engine.lifecycle.interruptions.fault_sweep import mutations, write_table
 from tests.engine.lifecycle.official_sdk import client, models
 from tests.engine.machines.test_machine_life_cycle import LifeCycle
@@ -288,16 +287,14 @@ cat /dev/zero > {_LIMIT}/filler || true
 """The file system of the running etcd is full to the last byte."""
 LARGER: Final = 40
 """GiB; twice the default."""
-IMPATIENT: Final = 60
-"""Seconds for which the run waits for the API server, which does not answer."""
 GROW: Final = f"mount -o remount,size=2g {_LIMIT}"
 
 
 def disk_full(cycle: LifeCycle) -> DrillResult:
     """The file system of a running etcd becomes full, and larger once the cluster takes no more.
 
-    The file system is a tmpfs, so the run makes the disk larger in the cloud alone, and a remount
-    takes the place of `resize2fs`.
+    The file system is a tmpfs. So the node's own unit makes that of the disk larger, which is not
+    mounted, and then a remount makes the tmpfs larger.
     """
     stop, start = (_variables("etcd", 2379, part) for part in (STOP, START))
     cycle.on(PLANE, MOVE.format(stop=stop, start=start))
@@ -309,22 +306,24 @@ def disk_full(cycle: LifeCycle) -> DrillResult:
         _write_until_refused(cycle)
         cycle.cluster["nodePools"]["masters"]["etcdDisk"] = {"size": LARGER}
         cycle.write()
-        done = cycle.cloud.pulumi(
-            "up",
-            "--yes",
-            "--skip-preview",
-            "--suppress-progress",
-            "--suppress-outputs",
-            env={READY_SECONDS: str(IMPATIENT)},
-        )
-        assert _size_of_disk(cycle) == LARGER, done.transcript
+        child = begin_up(cycle)
+        _until_the_disk_is_larger(cycle)
         cycle.on(PLANE, GROW)
-        return Part(
-            commands=["pulumi up", "resize2fs"],
-            failures=[] if done.status == 0 else [done.transcript[-4000:]],
-        )
+        part = _up_until_it_ends_well(cycle, child)
+        return replace(part, commands=["pulumi up", *part.commands])
 
     return struck(cycle, "etcd's disk full", "the only member", strike)
+
+
+def _until_the_disk_is_larger(cycle: LifeCycle) -> None:
+    """Wait until the run has made the disk larger, and the machine the file system there."""
+    blocks = LARGER * 2**30 // 4096
+    read = "dumpe2fs -h /dev/disk/by-id/virtio-* 2>/dev/null | grep '^Block count:'"
+    until = time.monotonic() + 300
+    while int(cycle.on(PLANE, read).split()[-1]) != blocks:
+        transcript = (cycle.cloud.places.home / STRUCK_RUN).read_text(errors="replace")
+        assert time.monotonic() < until, f"{_size_of_disk(cycle)} GiB\n{transcript[-4000:]}"
+        time.sleep(1)
 
 
 def _size_of_disk(cycle: LifeCycle) -> int:

@@ -1,4 +1,4 @@
-"""Machines lose their power while a run creates, rolls or upgrades a cluster.
+"""Machines lose their power while a run creates, rolls, upgrades or restores a cluster.
 
     python -m tests.engine.lifecycle.drills.power_cuts --of roll --write docs/reliability.md
 
@@ -30,8 +30,7 @@ from typing import Any, Final
 
 import yaml
 
-from operations.engine.places import ROOT
-from tests.engine.clouds.local_cloud import Done, second_cloud
+from tests.engine.clouds.local_cloud import second_cloud
 from tests.engine.clouds.three_zones import use_three_zones
 from tests.engine.control_planes.test_three_control_planes import is_ready
 from tests.engine.control_planes.writing_client import Writes, stored, writing
@@ -45,14 +44,13 @@ from tests.engine.lifecycle.drills.results import (
     result_of,
     summary,
 )
+from tests.engine.lifecycle.drills.struck_runs import STRUCK_RUN, Run, restore_run, up_run
 from tests.engine.lifecycle.interruptions.fault_sweep import mutations, write_table
 from tests.engine.lifecycle.official_sdk import client, models
 from tests.engine.machines.test_machine_life_cycle import EARLIER_IMAGE, LifeCycle
 
 SEED: Final = 20261127
 READY_SECONDS: Final = "SPIDERPOOL_ALICLOUD_READY_SECONDS"
-STRUCK_RUN: Final = "struck-run"
-"""File in the cloud's home: the output of that run."""
 MOST_RUNS: Final = 3
 LONGEST: Final = 1500.0
 _PATH: Final = PATHS[-1]
@@ -115,8 +113,10 @@ KINDS: Final[Mapping[str, Kind]] = {
     "roll": Kind(calls=6, pause=12, control_planes=1, workers=2),
     "roll of three control planes": Kind(calls=24, pause=20, control_planes=3),
     "upgrade": Kind(calls=24, pause=20, control_planes=3),
+    "restore": Kind(calls=6, pause=60, control_planes=1),
 }
-_REPEATED: Final = frozenset({"roll", "roll of three control planes"})
+_RESTORE: Final = "restore"
+_REPEATED: Final = frozenset({"roll", "roll of three control planes", _RESTORE})
 """A cluster can be struck in these again and again; there is no way back from the others."""
 _FIRST_RUNS: Final = frozenset({"up", "up of three control planes"})
 
@@ -149,7 +149,7 @@ def edit(cycle: LifeCycle, kind: str) -> None:
     pools: dict[str, dict[str, Any]] = cycle.cluster["nodePools"]
     if kind == "upgrade":
         cycle.cluster["kubernetes"]["version"] = _PATH.new
-    elif kind not in _FIRST_RUNS:
+    elif kind not in {*_FIRST_RUNS, _RESTORE}:
         names = ["workers"] if kind == "roll" else ["masters", "workers"]
         for name in names:
             if pools[name].pop("image", None) is None:
@@ -173,29 +173,6 @@ def power_off(cycle: LifeCycle, draw: int) -> str | None:
     request = models("ecs").StopInstanceRequest(instance_id=machines[name], force_stop=True)
     client("ecs", cycle.cloud).stop_instance(request)
     return name
-
-
-def begin_up(
-    cycle: LifeCycle, *, variables: Mapping[str, str] | None = None
-) -> subprocess.Popen[bytes]:
-    """Start `pulumi up`, with additional environment variables."""
-    cycle.write()
-    argv = ("pulumi", "up", "--yes", "--skip-preview", "--suppress-progress", "--stack", "local")
-    where = ("--non-interactive", "--config-file", str(cycle.cloud.config_file))
-    return begin(cycle, (*argv, *where), variables=variables)
-
-
-def begin(
-    cycle: LifeCycle, argv: Sequence[str], *, variables: Mapping[str, str] | None = None
-) -> subprocess.Popen[bytes]:
-    """Start the run that is to be struck. Its output is in the file `STRUCK_RUN`."""
-    return subprocess.Popen(  # noqa: S603 - our own command
-        argv,
-        env={**cycle.cloud.env, **(variables or {})},
-        cwd=ROOT,
-        stdout=(cycle.cloud.places.home / STRUCK_RUN).open("wb"),
-        stderr=subprocess.STDOUT,
-    )
 
 
 def kubeconfig(cycle: LifeCycle) -> str | None:
@@ -307,15 +284,18 @@ class Recovery:
 
 
 def drill(cycle: LifeCycle, kind: str, point: Point) -> DrillResult:
-    """Run `pulumi up`, cut one machine's power at the point, and bring everything in order."""
+    """Run the kind's command, cut one machine's power at the point, and bring all in order.
+
+    In a restore only what is written after the snapshot was restored counts.
+    """
     run = f"{kind.replace(' ', '-')}-{point.after}-{point.later:.0f}"
     first = kind in _FIRST_RUNS
+    struck_run = restore_run(cycle) if kind == _RESTORE else up_run(cycle)
     with ExitStack() as until_written:
         writes: Writes | None = None
         if not first:
             writes = until_written.enter_context(writing(cycle.kubeconfig(), run=run))
-        patience = {READY_SECONDS: str(KINDS[kind].patience)}
-        child = begin_up(cycle, variables=patience)
+        child = struck_run.begin({READY_SECONDS: str(KINDS[kind].patience)})
         victim = strike_at(cycle, child, point, from_machines=first)
         struck = time.monotonic()
         while writes is None and child.poll() is None:
@@ -325,7 +305,7 @@ def drill(cycle: LifeCycle, kind: str, point: Point) -> DrillResult:
             time.sleep(2)
         child.wait(timeout=LONGEST)
         ran = time.monotonic() - struck
-        recovery = bring_in_order(cycle, child.returncode, "pulumi up", cycle.up)
+        recovery = bring_in_order(cycle, child.returncode, struck_run)
         seconds = time.monotonic() - struck
         if writes is None:
             writes = until_written.enter_context(writing(cycle.kubeconfig(), run=run))
@@ -344,12 +324,10 @@ def drill(cycle: LifeCycle, kind: str, point: Point) -> DrillResult:
     )
 
 
-def bring_in_order(
-    cycle: LifeCycle, status: int, command: str, repeat: Callable[[], Done]
-) -> Recovery:
-    """Repeat a command, as the runbooks tell, until everything is in order.
+def bring_in_order(cycle: LifeCycle, status: int, run: Run) -> Recovery:
+    """Repeat a run, as the runbooks tell, until everything is in order.
 
-    `status` is that of the run that was struck.
+    `status` is that of the run that was struck. After one that has ended well, `pulumi up` follows.
     """
     transcript = (cycle.cloud.places.home / STRUCK_RUN).read_text(errors="replace")
     commands: list[str] = []
@@ -361,8 +339,9 @@ def bring_in_order(
         if missing is None or len(commands) == MOST_RUNS:
             problems = [] if missing is None else [missing]
             return Recovery(commands=commands, failures=failures, problems=problems)
-        done = repeat()
-        commands.append(command)
+        again = run if status != 0 else up_run(cycle)
+        done = again.repeat()
+        commands.append(again.command)
         status, transcript = done.status, done.transcript
 
 

@@ -55,4 +55,4 @@ def test_a_run_survives_ten_minutes_without_an_api_server(cycle: LifeCycle) -> N
 
 
 def test_a_full_disk_of_etcd_loses_nothing_and_goes_on_when_it_is_larger(cycle: LifeCycle) -> None:
-    assert_nothing_is_lost(disk_full(cycle), commands=2)
+    assert_nothing_is_lost(disk_full(cycle), commands=1)

@@ -48,6 +48,11 @@ echo "kubeadm $*" >> "$CALLS"
 case " $FAILING " in *" kubeadm "*) exit 1 ;; esac
 case $* in "init --config "*) cp "$3" "$DEVICE.kubeadm" ;; esac
 """
+_RESIZE2FS = """\
+#!/bin/bash
+echo "resize2fs $*" >> "$CALLS"
+case " $FAILING " in *" resize2fs "*) exit 1 ;; esac
+"""
 # The disk's files are in a folder, which a mount shows at another place.
 _MOUNT = """\
 #!/bin/bash
@@ -112,6 +117,8 @@ class Planes:
         """What the disk's service does at a later boot, after which nothing is mounted."""
         mounts = self.machine.path("/proc/mounts")
         mounts.write_text("", encoding="utf-8")
+        for note in self.machine.path("/run").glob("etcd-disk-*"):
+            note.unlink()
         for folder in ("/var/lib/etcd", "/var/lib/etcd-disk"):
             self.machine.path(folder).unlink()
         return subprocess.run(  # noqa: S603 - our own program
@@ -150,7 +157,8 @@ def plane(tmp_path: Path) -> Planes:
         "kubeadm": _KUBEADM,
         "mkfs.ext4": _MKFS,
         "mount": _MOUNT,
-        "resize2fs": "#!/bin/true\n",
+        "blockdev": '#!/bin/bash\nwc -c < "${@: -1}"\n',
+        "resize2fs": _RESIZE2FS,
     }
     for name, text in commands.items():
         program = tmp_path / "commands" / name
@@ -397,7 +405,30 @@ def test_a_later_boot_mounts_the_disk_and_formats_nothing(plane: Planes) -> None
     plane.run(one(), created=True)
     (plane.machine.path("/calls")).unlink()
     assert plane.boot_again().returncode == 0
-    assert [call.split()[0] for call in plane.machine.calls] == ["mount", "mount"]
+    assert [call.split()[0] for call in plane.machine.calls] == ["mount", "resize2fs", "mount"]
+
+
+def grow(plane: Planes, **more: str) -> list[str]:
+    """What the node's own unit calls every few seconds; returns the calls of resize2fs."""
+    plane.machine.path("/calls").unlink(missing_ok=True)
+    done = subprocess.run(  # noqa: S603 - our own program
+        [plane.machine.path("/etc/spiderpool-alicloud/etcd-disk.sh"), "is-there"],
+        env={**plane.machine.env, "FAILING": "", **more},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return plane.calls("resize2fs") if plane.machine.path("/calls").exists() else []
+
+
+def test_the_file_system_grows_with_the_disk_while_the_machine_runs(plane: Planes) -> None:
+    plane.run(one(), created=True)
+    assert grow(plane) == []
+    plane.device.write_bytes(bytes(4 * MIB))
+    assert len(grow(plane, FAILING="resize2fs")) == 1
+    assert grow(plane) == [f"resize2fs /dev/disk/by-id/virtio-{ETCD_DISK}"]
+    assert grow(plane) == []
 
 
 def parts(*texts: bytes, digest: bytes | None = None) -> str:

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,10 +24,11 @@ from hypothesis import strategies as st
 
 from planning.model import ClusterPlan, NodePlan
 from planning.nodes import machine
-from planning.nodes.control_plane import ENCRYPTION_FILE
 from tests.certificates import certificate_until
 from tests.clusters import small, three_control_planes
+from tests.planning import node_world
 from tests.planning.documents import BALANCER_ADDRESS, ETCD_DISK, booted, planned
+from tests.planning.node_world import KUBELET
 
 pytestmark = pytest.mark.unit
 
@@ -37,7 +37,6 @@ _SOME_CALLS = {"CUT": (1, 4), "CUT_AFTER": (3, 4)}
 """By moment: the first call at which a run is killed, and the distance to the next."""
 
 HERE = "/etc/spiderpool-alicloud"
-KUBELET = f"{HERE}/kubelet.d/50-settings.conf"
 SYSCTLS = "/etc/sysctl.d/99-z-spiderpool.conf"
 PROVIDER_ID = "cn-hangzhou.i-bp1a"
 DEVICE = f"/dev/disk/by-id/virtio-{ETCD_DISK}"
@@ -161,34 +160,7 @@ def _build_world(root: Path, own: str | None, planes: dict[str, str]) -> None:
     }
     for name, document in documents.items():
         (root / "world" / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
-    (root / "commands").mkdir()
-    # Imported, so that Python compiles it once and not for each call.
-    program = (
-        f"#!{sys.executable} -SI\n"
-        f"import sys\nsys.path.insert(0, {str(Path(__file__).parents[2])!r})\n"
-        "import node_world\nsys.exit(node_world.main())\n"
-    )
-    for name in ("crictl", "kubeadm", "kubectl", "nft", "sysctl", "systemctl", "python-curl"):
-        command = root / "commands" / name
-        command.write_text(program, encoding="utf-8")
-        command.chmod(0o755)
-    (root / "commands" / "sleep").symlink_to("/bin/true")
-    curl = root / "commands" / "curl"
-    text = _CURL.replace("KUBELET", f"{root}{KUBELET}").replace("KEYS", f"{root}{ENCRYPTION_FILE}")
-    curl.write_text(text, encoding="utf-8")
-    curl.chmod(0o755)
-
-
-_CURL = """\
-#!/bin/bash
-# Health is asked up to sixty times in a row, so what is not well answers without Python: a kubelet
-# with a negative maxPods, and an API server with a key named key666.
-case "$*" in
-  *:10248/*) if grep -q '"maxPods": -1' KUBELET; then exit 7; else echo -n ok; fi ;;
-  */readyz) if grep -qs key666 KEYS; then exit 7; fi ;;&
-  *) exec -a curl "${0%/*}/python-curl" "$@" ;;
-esac
-"""
+    node_world.write_commands(root / "commands")
 
 
 @pytest.fixture
@@ -936,9 +908,11 @@ def api_server_clock(place: Place, off: timedelta) -> None:
     """Let the API server's answers have a time of their own."""
     date = format_datetime(datetime.now(UTC) + off, usegmt=True)
     curl = place.path("/commands/curl")
-    others = curl.rename(curl.with_name("other-curl"))
+    others = curl.with_name("others") / "curl"
+    others.parent.mkdir()
+    curl.rename(others)
     curl.write_text(
-        f'#!/bin/bash\n[[ " $* " == *" -D "* ]] || exec -a {others} {others} "$@"\n'
+        f'#!/bin/bash\n[[ " $* " == *" -D "* ]] || exec {others} "$@"\n'
         f"printf 'HTTP/2 200\\r\\ndate: {date}\\r\\n'\n",
         encoding="utf-8",
     )

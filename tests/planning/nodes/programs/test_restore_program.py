@@ -48,7 +48,8 @@ echo restored > "$2/member/snap/db"
 # A run that is cut off at the nth of these.
 _CUT_OFF = """\
 #!/bin/bash
-count=$(($(cat "$CALLS.{0}" 2> /dev/null || echo 0) + 1))
+[ ! -e "$CALLS.{0}" ] || read -r count < "$CALLS.{0}"
+count=$((count + 1))
 echo $count > "$CALLS.{0}"
 [ "$CUT_OFF" != "{0} $count" ] || exit 1
 exec /bin/{0} "$@"

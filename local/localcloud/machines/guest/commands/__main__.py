@@ -13,6 +13,7 @@ _COMMANDS: Final = {
     "apt-get": "apt.apt_get",
     "apt-mark": "apt.apt_mark",
     "blkdiscard": "disks.blkdiscard",
+    "blockdev": "disks.blockdev",
     "containerd": "containerd.containerd",
     "crictl": "containerd.crictl",
     "ctr": "containerd.ctr",

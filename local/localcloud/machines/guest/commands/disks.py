@@ -1,4 +1,4 @@
-"""mount, mkfs.ext4 and blkdiscard for the machine's data disks.
+"""mount, mkfs.ext4, blkdiscard and blockdev for the machine's data disks.
 
 A device is a file, so mkfs.ext4 and everything that only reads a device (blkid, e2fsck, resize2fs)
 are the real programs. A file system cannot be mounted without a block device: its folder is
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -83,6 +84,15 @@ def blkdiscard(words: Sequence[str]) -> int:
     size = (folder / DEVICE).stat().st_size
     os.truncate(folder / DEVICE, 0)
     os.truncate(folder / DEVICE, size)
+    return 0
+
+
+def blockdev(words: Sequence[str]) -> int:
+    """Print a device's size in bytes. The real program refuses a file."""
+    folder = folder_of(words[-1]) if words else None
+    if folder is None or words[0] != "--getsize64":
+        return _real("blockdev", words)
+    sys.stdout.write(f"{(folder / DEVICE).stat().st_size}\n")
     return 0
 
 

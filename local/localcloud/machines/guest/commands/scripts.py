@@ -16,6 +16,7 @@ OF_THE_IMAGE: Final = (
     "apt-get",
     "apt-mark",
     "blkdiscard",
+    "blockdev",
     "curl",
     "dpkg",
     "hostnamectl",
@@ -32,7 +33,7 @@ OF_THE_IMAGE: Final = (
     "timedatectl",
     "udevadm",
 )
-_WITH_THE_REAL: Final = frozenset({"blkdiscard", "curl", "mkfs.ext4", "mount"})
+_WITH_THE_REAL: Final = frozenset({"blkdiscard", "blockdev", "curl", "mkfs.ext4", "mount"})
 """Commands that run the host's program of their name; the others must never run in a machine."""
 _DEVICES: Final = "/dev/vd*|/dev/disk/*|--source=/dev/vd*|--source=/dev/disk/*"
 ARCHIVES: Final = frozenset(
