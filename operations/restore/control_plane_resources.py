@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -128,6 +128,17 @@ class ControlPlaneResources:
     def reboot(self, machine: str) -> None:
         """Restart a machine, whose kubelet then registers its Node."""
         self.api.call("ecs", "RebootInstance", InstanceId=machine)
+
+    def stopped(self, machines: Collection[str]) -> set[str]:
+        """Those of these machines, by id, that are stopped."""
+        listed = self.api.every("ecs", "DescribeInstances", "Instances", "Instance")
+        return set(machines) & {
+            str(item["InstanceId"]) for item in listed if item.get("Status") == "Stopped"
+        }
+
+    def start(self, machine: str) -> None:
+        """Start a stopped machine."""
+        self.api.call("ecs", "StartInstance", InstanceId=machine)
 
     def _tag(self, action: str, snapshot: str, **tag: str) -> None:
         self.api.call("ecs", action, ResourceType="snapshot", **{"ResourceId.1": snapshot}, **tag)

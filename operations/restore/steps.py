@@ -42,8 +42,8 @@ _ASK_EVERY: Final = 5.0
 _CALL_WITHIN: Final = 60.0
 _RIGHTS: Final = (
     "ecs:DescribeInstances, ecs:DescribeDisks, ecs:DescribeSnapshots, ecs:CreateSnapshot, "
-    "ecs:DeleteInstance, ecs:DeleteDisk, ecs:RebootInstance, ecs:TagResources and "
-    "ecs:UntagResources"
+    "ecs:DeleteInstance, ecs:DeleteDisk, ecs:RebootInstance, ecs:StartInstance, "
+    "ecs:TagResources and ecs:UntagResources"
 )
 
 
@@ -108,6 +108,8 @@ class RestoreSteps:
     def bring_nodes_back(self, runner: Runner, progress: Progress) -> None:
         """Restart workers that have to register again, and wait for every node.
 
+        A machine that loses its power meanwhile is started.
+
         Raises:
             OperationError: a node does not report in time.
         """
@@ -121,9 +123,13 @@ class RestoreSteps:
                 # An old Node would keep the provider id of the machine before.
                 _kubectl(runner, "delete", "node", name, "--ignore-not-found", "--wait=false")
                 _ask(partial(self.cloud.reboot, str(outputs[name]["instanceId"])))
+        machines = {str(node["instanceId"]): name for name, node in outputs.items()}
         silent = sorted(ids)
 
         def are_back() -> bool:
+            for machine in sorted(_ask(lambda: self.cloud.stopped(machines))):
+                progress.note(f"{machines[machine]}: is stopped, and is started")
+                _ask(partial(self.cloud.start, machine))
             nodes = _named(_items(runner, "nodes"))
             silent[:] = silent_nodes(nodes, ids, _leases(runner), first)
             return not silent

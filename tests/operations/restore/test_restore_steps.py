@@ -74,6 +74,8 @@ class Cloud:
                 self.tags[str(parameters["Tag.1.Key"])] = str(parameters["Tag.1.Value"])
             case "UntagResources":
                 del self.tags[str(parameters["TagKey.1"])]
+            case "StartInstance":
+                self.machines[str(parameters["InstanceId"])]["Status"] = "Running"
             case "CreateSnapshot":
                 return {"SnapshotId": "s-kept"}
         return {}
@@ -237,6 +239,27 @@ def test_only_the_first_run_makes_machines_of_the_snapshot() -> None:
     it.create_cluster(QUIET)
     it.create_younger_objects(QUIET)
     assert runner.runs == ["s-1", None]
+
+
+def test_a_machine_that_loses_its_power_is_started_while_the_nodes_are_awaited() -> None:
+    cloud = left()
+    cloud.machines["i-9"]["Status"] = "Stopped"
+    ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+    worker = {"metadata": {"name": "workers-0"}, "spec": {"providerID": "cn.i-9"}, **ready}
+
+    def lease(renewed: str) -> dict[str, Any]:
+        item = {"metadata": {"name": "workers-0"}, "spec": {"renewTime": renewed}}
+        return {"items": [item]}
+
+    outputs = {"nodes": {"workers-0": {"instanceId": "i-9", "providerId": "cn.i-9"}}}
+    answers: dict[str, list[object]] = {
+        "stack output": [outputs],
+        "get nodes": [{"items": [worker]}],
+        "get leases": [lease("1"), lease("1"), lease("2")],
+    }
+    runner = Commands(env={}, answers=answers)
+    restoring(cloud, runner).bring_nodes_back(runner, QUIET)
+    assert cloud.actions == ["StartInstance"]
 
 
 def node(name: str, *, settings: str = "of-the-snapshot", keys: str = "") -> dict[str, Any]:

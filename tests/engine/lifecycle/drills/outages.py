@@ -271,14 +271,17 @@ def _dated(cycle: LifeCycle, text: str, *, not_after: datetime) -> str:
 
 
 MOVE: Final = f"""
+({{stop_api}})
 ({{stop}})
 mkdir -p /root/etcd
 cp -a {_LIMIT}/. /root/etcd/
 mount -t tmpfs -o size=2g,mode=700 full {_LIMIT}
 cp -a /root/etcd/. {_LIMIT}/
 {{start}}
+{{start_api}}
 """
-"""etcd's data onto a file system that can be made small."""
+"""etcd's data onto a file system that can be made small. The API server is stopped meanwhile: the
+simulated kubelet would wait for its answers before it starts etcd again."""
 FILL: Final = f"""
 used=$(du -sm {_LIMIT} | cut -f1)
 mount -o remount,size=$((used + 8))m {_LIMIT}
@@ -297,7 +300,8 @@ def disk_full(cycle: LifeCycle) -> DrillResult:
     mounted, and then a remount makes the tmpfs larger.
     """
     stop, start = (_variables("etcd", 2379, part) for part in (STOP, START))
-    cycle.on(PLANE, MOVE.format(stop=stop, start=start))
+    stop_api, start_api = (_variables("kube-apiserver", 6443, part) for part in (STOP, START))
+    cycle.on(PLANE, MOVE.format(stop=stop, start=start, stop_api=stop_api, start_api=start_api))
     missing = wait_until_in_order(cycle, within=_IN_ORDER_WITHIN)
     assert missing is None, missing
 
