@@ -19,6 +19,7 @@ def notices(plan: ClusterPlan) -> Iterator[str]:
     yield from _gateways_among_nodes(plan)
     yield from _subscriptions(plan)
     yield from _without_dns(plan)
+    yield from _dns_without_addresses(plan)
     reason = missing_for_counting(plan.kubernetes, plan.spiderpool)
     if reason is not None and plan.spiderpool.enabled:
         remedy = (
@@ -82,6 +83,26 @@ def _without_dns(plan: ClusterPlan) -> Iterator[str]:
             "CoreDNS does not start: every node has a taint that it does not tolerate, and pods "
             "resolve no name without it. Leave one pool without such a taint, or give the "
             "Deployment coredns in kube-system a toleration."
+        )
+
+
+def _dns_without_addresses(plan: ClusterPlan) -> Iterator[str]:
+    """CoreDNS is created by kubeadm, before the policies by which pods ask for addresses."""
+    if plan.kubernetes.mode != "kubeadm" or not plan.spiderpool.enabled:
+        return
+    pools = {
+        node.pool
+        for node in plan.nodes.values()
+        if not any(nic.pods.count for nic in node.interfaces.values())
+        and not any(map(_keeps_dns_away, node.taints))
+    }
+    for pool in sorted(pools):
+        yield (
+            f"nodePools.{pool}: no NIC of its nodes has pod addresses. In a new cluster the "
+            "scheduler may put CoreDNS on one of them before pods ask for addresses, and there it "
+            "never starts. Give the pool a taint, for example `taints: [{key: dedicated, value: "
+            f"{pool}, effect: NoSchedule}}]`, or delete the pods of CoreDNS once after the first "
+            "`pulumi up`."
         )
 
 

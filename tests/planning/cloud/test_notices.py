@@ -37,3 +37,19 @@ def test_a_minor_that_serves_no_policy_is_noticed_with_what_pods_get() -> None:
     (notice,) = notices(planned(edited(clustered(), at("kubernetes/version", "1.35.4"))))
     assert "Kubernetes 1.35.4 does not serve a stable MutatingAdmissionPolicy" in notice
     assert "Pods that choose no network use eth0" in notice
+
+
+NO_ADDRESSES = [
+    at(f"nodePools/masters/interfaces/{nic}/podAddresses", 0) for nic in ("eth0", "eth1")
+]
+TAINT = {"key": "dedicated", "value": "control-plane", "effect": "NoSchedule"}
+
+
+def test_nodes_without_pod_addresses_are_noticed_because_coredns_may_come_first() -> None:
+    (notice,) = notices(planned(edited(clustered(), *NO_ADDRESSES)))
+    assert notice.startswith("nodePools.masters: no NIC of its nodes has pod addresses.")
+
+
+def test_a_taint_keeps_coredns_away_from_nodes_without_pod_addresses() -> None:
+    tainted = at("nodePools/masters/taints", [TAINT])
+    assert not list(notices(planned(edited(clustered(), *NO_ADDRESSES, tainted))))
