@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
+
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # a folder of its own is made in it
+_ROOM: Final = 1 << 30
+"""Bytes that have to be free: a container has 64 MB there unless somebody asked for more."""
 
 
 @contextlib.contextmanager
 def fast_home(prefix: str = "lc-") -> Iterator[Path]:
-    """A new folder, in memory where the system has some that this user may write."""
-    shared = Path("/dev/shm")  # noqa: S108  # a folder of its own is made in it
-    where = shared if os.access(shared, os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=where) as folder:
+    """A new folder, in memory where the system has enough that this user may write."""
+    is_there = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free >= _ROOM
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=_MEMORY if is_there else None) as folder:
         yield Path(folder)
