@@ -42,23 +42,23 @@ def _hermetic(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 _LONG_GROUPS = (
-    "rolling",
     "test_machine_life_cycle",
-    "test_machines_boot_from_user_data",
+    "served",
+    "rolling",
     "cloud",
     "test_provider_configurations",
-    "test_existing_mode",
-    "served",
+    "test_machines_boot_from_user_data",
     "deployed_light",
     "test_three_control_planes",
     "test_cycles",
-    "test_destroy_order",
+    "test_existing_mode",
     "test_earlier_release",
-    "test_every_address_runs_a_pod",
     "test_interrupts",
-    "test_faults",
+    "test_destroy_order",
+    "test_endpoint_name_runbook",
+    "judge",
 )
-"""Groups of engine tests that take more than two minutes, the longest first.
+"""Groups of engine tests that take more than a minute and a half, the longest first.
 
 They start first, so that no worker has one of them left when the others have nothing to do.
 """
