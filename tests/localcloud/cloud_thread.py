@@ -24,6 +24,7 @@ from localcloud.requests.faults import Fault
 from localcloud.server import Running, running
 from localcloud.settings import ROOT_KEY_ID, ROOT_SECRET, Cloud, Places
 from localcloud.web.messages import HttpRequest
+from localcloud.web.protocol import IDLE_SECONDS
 from localcloud.wire.errors import ApiError
 from localcloud.wire.parameters import declared
 from tests.localcloud.published import error_codes, keys, samples, sdk_conformance
@@ -202,17 +203,25 @@ class CloudThread:
     ) -> tuple[int, bytes]:
         """The answer to a request, on the connection of this thread if the cloud has kept it."""
         connection = self._connection
-        connection.request(method, path, body or None, dict(headers or {}))
-        response = connection.getresponse()
-        return response.status, response.read()
+        try:
+            connection.request(method, path, body or None, dict(headers or {}))
+            response = connection.getresponse()
+            return response.status, response.read()
+        except BaseException:
+            # Half a request or half an answer is still on it.
+            del self.kept.connection
+            connection.close()
+            raise
 
     @property
     def _connection(self) -> http.client.HTTPSConnection:
-        if not hasattr(self.kept, "connection"):
+        now = time.monotonic()
+        if not hasattr(self.kept, "connection") or now - self.kept.used > IDLE_SECONDS / 2:
             context = ssl.create_default_context(cafile=str(self.ca))
             self.kept.connection = http.client.HTTPSConnection(
                 "127.0.0.1", self.port, context=context, timeout=20
             )
+        self.kept.used = now
         connection: http.client.HTTPSConnection = self.kept.connection
         return connection
 
