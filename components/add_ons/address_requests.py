@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.add_ons.manifests import from_manifest
+from components.add_ons.manifests import from_manifests
 from planning.model import ClusterPlan
 from planning.spiderpool.address_requests import manifests
 
@@ -39,25 +39,12 @@ class AddressRequests(pulumi.ComponentResource):
         self, name: str, args: AddressRequestsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("spiderpool-alicloud:address_requests:AddressRequests", name, {}, opts)
-        needs = list(args.needs)
-        for manifest in manifests(args.plan):
-            needs = [self._object(name, manifest, args, needs)]
-        self.register_outputs({})
-
-    def _object(
-        self,
-        name: str,
-        manifest: Mapping[str, object],
-        args: AddressRequestsArgs,
-        needs: list[pulumi.Resource],
-    ) -> pulumi.Resource:
-        return from_manifest(
-            f"{name}-addresses-{manifest['kind']}",
-            manifest,
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                provider=args.provider,
-                depends_on=needs,
-                deleted_with=args.ends_with,
-            ),
+        from_manifests(
+            f"{name}-addresses",
+            manifests(args.plan),
+            parent=self,
+            provider=args.provider,
+            needs=args.needs,
+            ends_with=args.ends_with,
         )
+        self.register_outputs({})

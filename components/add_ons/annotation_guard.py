@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.add_ons.manifests import from_manifest
+from components.add_ons.manifests import from_manifests
 from planning.nodes.annotation_guard import manifests
 
 
@@ -30,17 +30,11 @@ class AnnotationGuard(pulumi.ComponentResource):
         self, name: str, args: AnnotationGuardArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("spiderpool-alicloud:annotation_guard:AnnotationGuard", name, {}, opts)
-        needs: list[pulumi.Resource] = []
-        for manifest in manifests():
-            resource = from_manifest(
-                f"{name}-annotations-{manifest['kind']}",
-                manifest,
-                opts=pulumi.ResourceOptions(
-                    parent=self,
-                    provider=args.provider,
-                    depends_on=needs,
-                    deleted_with=args.ends_with,
-                ),
-            )
-            needs = [resource]
+        from_manifests(
+            f"{name}-annotations",
+            manifests(),
+            parent=self,
+            provider=args.provider,
+            ends_with=args.ends_with,
+        )
         self.register_outputs({})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 import pulumi
@@ -45,6 +45,26 @@ def from_manifest(
         if field not in {"apiVersion", "kind"}
     }
     return make(name, **fields, opts=opts)
+
+
+def from_manifests(  # noqa: PLR0913 - the options of a child, one by one
+    prefix: str,
+    manifests: Iterable[Mapping[str, object]],
+    *,
+    parent: pulumi.Resource,
+    provider: pulumi.ProviderResource,
+    needs: Sequence[pulumi.Resource] = (),
+    ends_with: pulumi.Resource | None,
+) -> None:
+    """Register objects one after the other, under `<prefix>-<kind>`.
+
+    Each depends on the one before it, and the first on `needs`.
+    """
+    for manifest in manifests:
+        options = pulumi.ResourceOptions(
+            parent=parent, provider=provider, depends_on=needs, deleted_with=ends_with
+        )
+        needs = [from_manifest(f"{prefix}-{manifest['kind']}", manifest, options)]
 
 
 def _snake(name: str) -> str:

@@ -47,7 +47,7 @@ class ControlPlaneResources:
             names[name]: RemainingMachine(
                 id=str(item["InstanceId"]), status=str(item.get("Status") or "")
             )
-            for item in self.api.every("ecs", "DescribeInstances", "Instances", "Instance")
+            for item in self._instances()
             if (name := str(item.get("InstanceName") or "")) in names and self._is_ours(item)
         }
 
@@ -131,14 +131,16 @@ class ControlPlaneResources:
 
     def stopped(self, machines: Collection[str]) -> set[str]:
         """Those of these machines, by id, that are stopped."""
-        listed = self.api.every("ecs", "DescribeInstances", "Instances", "Instance")
         return set(machines) & {
-            str(item["InstanceId"]) for item in listed if item.get("Status") == "Stopped"
+            str(item["InstanceId"]) for item in self._instances() if item.get("Status") == "Stopped"
         }
 
     def start(self, machine: str) -> None:
         """Start a stopped machine."""
         self.api.call("ecs", "StartInstance", InstanceId=machine)
+
+    def _instances(self) -> list[Answer]:
+        return self.api.every("ecs", "DescribeInstances", "Instances", "Instance")
 
     def _tag(self, action: str, snapshot: str, **tag: str) -> None:
         self.api.call("ecs", action, ResourceType="snapshot", **{"ResourceId.1": snapshot}, **tag)

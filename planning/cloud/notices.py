@@ -9,7 +9,7 @@ from config.facts.regions import keeps_primary_eni
 from config.model import TaintConfig
 from config.rules.cluster.kubernetes import NEW_CLUSTERS
 from planning.cloud.load_balancers import ADDRESSES, balancer_count, gateways
-from planning.model import ClusterPlan
+from planning.model import ClusterPlan, NodePlan
 from planning.names import CONTROL_PLANE
 
 
@@ -78,7 +78,7 @@ def _without_dns(plan: ClusterPlan) -> Iterator[str]:
     """CoreDNS tolerates two taints (kubeadm, `cmd/kubeadm/app/phases/addons/dns/manifests.go`)."""
     if plan.kubernetes.mode != "kubeadm" or not plan.nodes:
         return
-    if all(any(map(_keeps_dns_away, node.taints)) for node in plan.nodes.values()):
+    if not any(map(_takes_dns, plan.nodes.values())):
         yield (
             "CoreDNS does not start: every node has a taint that it does not tolerate, and pods "
             "resolve no name without it. Leave one pool without such a taint, or give the "
@@ -93,8 +93,7 @@ def _dns_without_addresses(plan: ClusterPlan) -> Iterator[str]:
     pools = {
         node.pool
         for node in plan.nodes.values()
-        if not any(nic.pods.count for nic in node.interfaces.values())
-        and not any(map(_keeps_dns_away, node.taints))
+        if _takes_dns(node) and not any(nic.pods.count for nic in node.interfaces.values())
     }
     for pool in sorted(pools):
         yield (
@@ -104,6 +103,10 @@ def _dns_without_addresses(plan: ClusterPlan) -> Iterator[str]:
             f"{pool}, effect: NoSchedule}}]`, or delete the pods of CoreDNS once after the first "
             "`pulumi up`."
         )
+
+
+def _takes_dns(node: NodePlan) -> bool:
+    return not any(map(_keeps_dns_away, node.taints))
 
 
 def _keeps_dns_away(taint: TaintConfig) -> bool:

@@ -87,7 +87,6 @@ class NamespaceGuest:
         self._fabric = fabric
         self._disks = disks
         self._plugged: dict[str, Interface] = {}
-        self._leased: list[dict[str, Any]] | None = None
         self._attached: dict[str, DataDisk] = {}
 
     async def started(self) -> bool:
@@ -138,22 +137,9 @@ class NamespaceGuest:
             )
         for interface_id in attached.keys() & self._plugged.keys():
             await asyncio.to_thread(self._fabric.assign, attached[interface_id])
-        same_links = attached.keys() == self._plugged.keys()
-        self._plugged = attached
-        leases = [
-            {
-                "mac": nic.mac,
-                "address": nic.address,
-                "prefix_length": nic.prefix_length,
-                "gateway": nic.gateway,
-                "primary": nic.primary,
-            }
-            for nic in instance.interfaces
-        ]
-        if same_links and leases == self._leased:
-            return {}
-        self._leased = leases
-        return {"leases": leases}
+        before, self._plugged = _leases_of(self._plugged), attached
+        leases = _leases_of(attached)
+        return {} if leases == before else {"leases": list(leases.values())}
 
     def _detached(self, instance: Instance) -> dict[str, Any]:
         gone = self._attached.keys() - {disk.id for disk in instance.data_disks}
@@ -173,6 +159,20 @@ class NamespaceGuest:
         self._end.close()
         for interface_id in self._plugged:
             await asyncio.to_thread(self._fabric.unplug, interface_id)
+
+
+def _leases_of(interfaces: Mapping[str, Interface]) -> dict[str, dict[str, Any]]:
+    """What the machine is told of its links and primary addresses, by ENI id."""
+    return {
+        id_: {
+            "mac": nic.mac,
+            "address": nic.address,
+            "prefix_length": nic.prefix_length,
+            "gateway": nic.gateway,
+            "primary": nic.primary,
+        }
+        for id_, nic in interfaces.items()
+    }
 
 
 def _children(pid: int) -> list[int]:
