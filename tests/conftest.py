@@ -78,13 +78,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             )
             groups[item] = shared[0] if shared else item.path.stem
             item.add_marker(pytest.mark.xdist_group(shared[0] if shared else str(item.path)))
-    items.sort(
-        key=lambda item: (
-            _LONG_GROUPS.index(groups[item])
-            if groups.get(item) in _LONG_GROUPS
-            else len(_LONG_GROUPS)
-        )
-    )
+    places = {group: place for place, group in enumerate(_LONG_GROUPS)}
+    items.sort(key=lambda item: places.get(groups.get(item, ""), len(places)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

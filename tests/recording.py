@@ -403,7 +403,7 @@ async def _stack_outputs() -> Mapping[str, Any]:
 
 
 class _AtOnce(ThreadPoolExecutor):
-    """Runs each call of the engine where it is made: a thread for it would only cost time."""
+    """Runs each call of the engine in its caller's thread, because another only costs time."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401 - as the base
         future: Future[Any] = Future()

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from planning.names import DOMAIN
+
 Answers = Mapping[str, str]
 Run = Callable[..., str]
 """Runs a command as a machine's root and returns what it printed."""
@@ -81,7 +83,6 @@ _LINES: Final[Mapping[str, str]] = {
     "routes": "ip -4 route show table all | grep -vE '^(local|broadcast) |dev veth'",
 }
 """Kind → a script that prints what is there, one a line."""
-ADVERTISED: Final = "spiderpool-alicloud.io/"
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d[T-]\d\d[:-]\d\d[:-]\d\dZ?")
 _INSTANCE: Final = re.compile(r"\bi-[0-9a-z]{8,}")
 
@@ -136,7 +137,7 @@ def _of_node(node: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _of_kubelet(resources: Mapping[str, str]) -> dict[str, str]:
     """Without the advertised addresses, which depend on where the first pods run."""
-    return {name: count for name, count in resources.items() if ADVERTISED not in name}
+    return {name: count for name, count in resources.items() if not name.startswith(f"{DOMAIN}/")}
 
 
 def _flat(value: object, name: str) -> Iterator[tuple[str, str]]:

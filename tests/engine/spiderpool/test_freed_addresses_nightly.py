@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from localcloud.machines.privileges import NamespacesUnavailableError, outer_command
 from localcloud.virtual.images.programs import built_programs
 from localcloud.virtual.node_packages import built
+from tests.localcloud.machines.own_namespaces import run_python
 from tests.planning.documents import ROOT
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(2400)]
@@ -31,21 +29,9 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         pytest.skip("Containers without a virtual machine need root, and runc on PATH.")
     if built(tools) is None or built_programs(tools) is None:
         pytest.skip("No kubelet, containerd and images: `python -m toolchain ensure --node`.")
-    try:
-        namespaces = outer_command()
-    except NamespacesUnavailableError as error:
-        pytest.skip(str(error))
     folder = tmp_path_factory.mktemp("node")
-    program = (sys.executable, "-m", "tests.engine.spiderpool.real_node", tools, folder)
-    done = subprocess.run(  # noqa: S603  (our own program)
-        [*namespaces, *program],
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'local'}"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=2000,
-    )
+    program = ("-m", "tests.engine.spiderpool.real_node")
+    done = run_python(*program, tools, folder, timeout=2000)
     assert done.returncode == 0, f"{done.stderr}\n{logs(folder)}"
     document: dict[str, Any] = json.loads(done.stdout)
     return document

@@ -32,11 +32,7 @@ class Run:
 
 def up_run(cycle: LifeCycle) -> Run:
     """`pulumi up`."""
-
-    def begin_with(variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        return begin_up(cycle, variables=variables)
-
-    return Run(command="pulumi up", begin=begin_with, repeat=cycle.up)
+    return Run(command="pulumi up", begin=partial(begin_up, cycle), repeat=cycle.up)
 
 
 def restore_run(cycle: LifeCycle) -> Run:
@@ -46,29 +42,25 @@ def restore_run(cycle: LifeCycle) -> Run:
     words = ("--stack", "local", "--from", snapshot, "--yes")
     places = ("--config-file", cycle.cloud.config_file, "--home", cycle.cloud.places.home)
     argv = (sys.executable, "-m", "operations", "restore", *words, *map(str, places))
-
-    def begin_with(variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        return begin(cycle, argv, variables=variables)
-
     return Run(
         command="operations restore",
-        begin=begin_with,
+        begin=partial(begin, cycle, argv),
         repeat=partial(restore, cycle.cloud, snapshot, "--yes"),
     )
 
 
 def begin_up(
-    cycle: LifeCycle, *, variables: Mapping[str, str] | None = None
+    cycle: LifeCycle, variables: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
     """Start `pulumi up`, with additional environment variables."""
     cycle.write()
     argv = ("pulumi", "up", "--yes", "--skip-preview", "--suppress-progress", "--stack", "local")
     where = ("--non-interactive", "--config-file", str(cycle.cloud.config_file))
-    return begin(cycle, (*argv, *where), variables=variables)
+    return begin(cycle, (*argv, *where), variables)
 
 
 def begin(
-    cycle: LifeCycle, argv: Sequence[str], *, variables: Mapping[str, str] | None = None
+    cycle: LifeCycle, argv: Sequence[str], variables: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
     """Start the run that is to be struck. Its output is in the file `STRUCK_RUN`."""
     return subprocess.Popen(  # noqa: S603 - our own command

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-
 import pytest
 
-from localcloud.machines.privileges import NamespacesUnavailableError, outer_command
-from tests.localcloud.machines.fake_cloud import REPOSITORY
+from tests.localcloud.machines.own_namespaces import printed_json
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(60)]
 
@@ -39,18 +33,4 @@ with IPRoute() as ip:
 
 
 def test_netplan_applied_again_replaces_its_own_rules_and_leaves_an_equal_one_of_others() -> None:
-    try:
-        namespaces = outer_command()
-    except NamespacesUnavailableError as error:
-        pytest.skip(str(error))
-    done = subprocess.run(  # noqa: S603  (our own program)
-        [*namespaces, sys.executable, "-c", PROGRAM],
-        env={**os.environ, "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'local'}"},
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=50,
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == [[101, 4], [102, 3], [102, 4]]
+    assert printed_json("-c", PROGRAM, timeout=50) == [[101, 4], [102, 3], [102, 4]]

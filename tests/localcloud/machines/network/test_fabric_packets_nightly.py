@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
 from localcloud.machines.network import internet
-from localcloud.machines.privileges import NamespacesUnavailableError, outer_command
 from localcloud.settings import Places, virtual_folder
 from localcloud.virtual.failure import PreparationError
 from localcloud.virtual.preparation import prepare
 from tests.localcloud.machines.fake_cloud import REPOSITORY
 from tests.localcloud.machines.network.fabric_trial import EIPS
+from tests.localcloud.machines.own_namespaces import printed_json
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(3600)]
 
@@ -27,21 +24,11 @@ def seen() -> dict[str, Any]:
     folder = virtual_folder(Places(home=REPOSITORY / ".local"), os.environ)
     try:
         prepared = prepare(folder, os.environ, print)
-        namespaces = outer_command()
-    except (PreparationError, NamespacesUnavailableError) as error:
+    except PreparationError as error:
         pytest.skip(str(error))
-    program = (sys.executable, "-m", "tests.localcloud.machines.network.fabric_trial")
-    done = subprocess.run(  # noqa: S603  (our own program)
-        [*namespaces, *program, *prepared.programs.command("usr/sbin/nft")],
-        env={**os.environ, "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'local'}"},
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr
-    document: dict[str, Any] = json.loads(done.stdout)
+    nft = prepared.programs.command("usr/sbin/nft")
+    program = ("-m", "tests.localcloud.machines.network.fabric_trial")
+    document: dict[str, Any] = printed_json(*program, *nft, timeout=600)
     return document
 
 

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-
 import pytest
 
-from localcloud.machines.privileges import NamespacesUnavailableError, outer_command
-from tests.localcloud.machines.fake_cloud import REPOSITORY
+from tests.localcloud.machines.own_namespaces import printed_json
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
@@ -60,21 +54,7 @@ print(json.dumps(seen))
 @pytest.fixture(scope="module")
 def seen() -> dict[str, object]:
     """What the fabric has after each of four ENIs was plugged, and after all were unplugged."""
-    try:
-        namespaces = outer_command()
-    except NamespacesUnavailableError as error:
-        pytest.skip(str(error))
-    done = subprocess.run(  # noqa: S603  (our own program)
-        [*namespaces, sys.executable, "-c", PROGRAM],
-        env={**os.environ, "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'local'}"},
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
-    assert done.returncode == 0, done.stderr
-    document: dict[str, object] = json.loads(done.stdout)
+    document: dict[str, object] = printed_json("-c", PROGRAM, timeout=100)
     return document
 
 
