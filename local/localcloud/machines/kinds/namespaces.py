@@ -162,7 +162,7 @@ class NamespaceGuest:
 
 
 def _leases_of(interfaces: Mapping[str, Interface]) -> dict[str, dict[str, Any]]:
-    """What the machine is told of its links and primary addresses, by ENI id."""
+    """Links and primary addresses, as the machine gets them, by ENI id."""
     return {
         id_: {
             "mac": nic.mac,
